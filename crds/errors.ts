@@ -1,0 +1,98 @@
+/** The one table of errors: a stable code, the trainer's exit code, what it means and what to do. `docs/reference/errors.md` is generated from it. */
+
+/** Exit codes of the trainer (DESIGN: contract of phases and Jobs). Anything else is a crash and is retried from the last checkpoint. */
+export const EXIT = {
+  complete: 0,
+  invalid: 2,
+  doesNotFit: 3,
+  storeUnavailable: 4,
+  stopped: 75,
+} as const;
+
+type ErrorEntry = { readonly exit: number; readonly meaning: string; readonly remedy: string };
+
+export const ERRORS = {
+  ManifestInvalid: { exit: 2, meaning: 'A manifest is not a valid object of its kind.', remedy: 'Correct the fields that the message lists.' },
+  RunDocumentInvalid: {
+    exit: 2,
+    meaning: 'PGGAN_RUN is missing, no JSON, or of another major version than this trainer reads.',
+    remedy: 'Use the trainer image that belongs to the operator; never write PGGAN_RUN by hand.',
+  },
+  UsageInvalid: { exit: 2, meaning: 'The command line is wrong.', remedy: 'See the command with --help.' },
+  ImagesInvalid: {
+    exit: 2,
+    meaning: 'Some images of the folder cannot become a dataset; nothing was written.',
+    remedy: 'Mend or remove the files listed, or let --resize and --grayscale convert them.',
+  },
+  DatasetInvalid: {
+    exit: 2,
+    meaning: 'A dataset folder or one of its TFRecord files is not what the run needs.',
+    remedy: 'Create the dataset again with `dataset create-from-images`, or correct spec.dataset.uri.',
+  },
+  DatasetExists: { exit: 2, meaning: 'The dataset folder to be written is there already.', remedy: 'Name another folder, or remove this one.' },
+  OptionsInvalid: {
+    exit: 2,
+    meaning: 'Options contradict each other, such as a minibatch that its minibatch-stddev group does not divide.',
+    remedy: 'Change the options that the message names.',
+  },
+  CheckpointInvalid: {
+    exit: 2,
+    meaning: 'A checkpoint is damaged or belongs to another network.',
+    remedy: 'Remove the checkpoint folder that the message names; the next older one is used.',
+  },
+  FingerprintMismatch: {
+    exit: 2,
+    meaning: 'The run folder holds a run with other options or another dataset.',
+    remedy: 'Give the training another name, or delete the run folder.',
+  },
+  RunOwned: {
+    exit: 75,
+    meaning: 'Another process writes to this run folder.',
+    remedy: 'Stop it first; the folder is free again when its process has ended or its lease has run out.',
+  },
+  BackendUnavailable: {
+    exit: 2,
+    meaning: 'The compute backend that was asked for cannot be had on this machine.',
+    remedy: 'Run the set-up again and read its messages; on a cluster use the image that fits the node.',
+  },
+  DoesNotFit: {
+    exit: 3,
+    meaning: 'The training would not fit into the memory it is given.',
+    remedy: 'Lower the minibatch that the message names, or give the phase more memory.',
+  },
+  StoreUnavailable: {
+    exit: 4,
+    meaning: 'The store cannot be reached, refuses the credentials, or lacks the bucket or folder.',
+    remedy: 'Check the endpoint, the Secret and the bucket; the run goes on by itself.',
+  },
+  StoreFull: { exit: 4, meaning: 'There is no room left where the run is kept.', remedy: 'Free space, then start the run again: nothing is lost.' },
+  Interrupted: { exit: 75, meaning: 'The run was stopped on request, after saving.', remedy: 'Start it again to go on.' },
+  TrainingFailed: {
+    exit: 1,
+    meaning: 'Training ended more often than maxRestarts allows, or ends again and again without making headway.',
+    remedy: 'Read the log of the trainer that the message names, then start the run again.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error that a user can act on. Its message names the file, field or object, what was found and what to do. */
+export class PgganError extends Error {
+  override readonly name = 'PgganError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+
+  /** The exit code with which a trainer process ends on this error. */
+  get exitCode(): number {
+    return ERRORS[this.code].exit;
+  }
+}
+
+/** Any caught value as an Error; what was thrown becomes its cause. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}

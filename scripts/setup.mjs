@@ -1,0 +1,169 @@
+// Prepares a checkout so that `npm start` and `npm test` need nothing else: packages, libtensorflow, the native addon and,
+// with --judges, the Python packages that tests use as independent judges. Plain JavaScript for Node 20, without dependencies:
+// it runs before anything is installed. A second run finds its stamps and does nothing.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const TENSORFLOW = '2.19.1';
+const WHEEL_SHA256 = '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e750c476';
+const JUDGES = ['tensorflow-cpu==2.19.1', 'safetensors==0.6.2', 'onnxruntime==1.22.1'];
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(process.env.PGGAN_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pggan-operator'));
+const tensorflow = join(cache, `tensorflow-cpu-${TENSORFLOW}`);
+const judges = join(cache, `judges-${sha256(JUDGES.join('\n')).slice(0, 12)}`);
+const log = (text) => process.stderr.write(`setup: ${text}\n`);
+
+function sha256(bytes) {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Runs a command with its output on stderr (stdout belongs to the program that set-up prepares); throws with the command's name. */
+function run(command, args, options = {}) {
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
+}
+
+/** Calls `work` once for any number of processes that set up the same cache or checkout at the same time. */
+function locked(file, work) {
+  mkdirSync(dirname(file), { recursive: true });
+  for (let said = false; ; ) {
+    try {
+      const fd = openSync(file, 'wx');
+      writeFileSync(fd, String(process.pid));
+      closeSync(fd);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const holder = Number(readFileSync(file, 'utf8')) || 0;
+      const fresh = holder === 0 && Date.now() - statSync(file).mtimeMs < 5000;
+      if (!fresh && !existsSync(`/proc/${holder}/stat`)) {
+        rmSync(file, { force: true });
+        continue;
+      }
+      if (!said) log(`waiting for process ${holder}, which is setting up`);
+      said = true;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    }
+  }
+  try {
+    return work();
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+/** `npm ci`, unless node_modules was made from this very lock file. No install script of any package is wanted. */
+function packages() {
+  const stamp = join(root, 'node_modules', '.pggan-packages');
+  const want = sha256(readFileSync(join(root, 'package-lock.json')));
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
+  log('installing the packages of package-lock.json');
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { env: { ...process.env, npm_config_loglevel: 'error' } });
+  writeFileSync(stamp, want);
+}
+
+/** Unpacks from the TensorFlow wheel what the addon is compiled and run against. */
+function libtensorflow() {
+  if (existsSync(join(tensorflow, 'complete'))) return;
+  log(`fetching libtensorflow ${TENSORFLOW} (252 MB, from the TensorFlow wheel)`);
+  const work = `${tensorflow}.${process.pid}.tmp`;
+  mkdirSync(work, { recursive: true });
+  try {
+    run('python3', ['-m', 'pip', 'download', '-q', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:',
+      '--python-version', '3.12', '--implementation', 'cp', '--abi', 'cp312', '--platform', 'manylinux_2_17_x86_64',
+      '-d', work, `tensorflow-cpu==${TENSORFLOW}`]);
+    const wheel = join(work, readdirSync(work).find((name) => name.endsWith('.whl')) ?? '');
+    const got = sha256(readFileSync(wheel));
+    if (got !== WHEEL_SHA256) throw new Error(`the TensorFlow wheel has SHA-256 ${got}, expected ${WHEEL_SHA256}: refusing to use it`);
+    run('python3', ['-c', `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for name in wheel.namelist():
+        if name in ('tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2') or name.startswith('tensorflow/include/'):
+            wheel.extract(name, sys.argv[2])
+`, wheel, work]);
+    rmSync(wheel);
+    writeFileSync(join(work, 'complete'), '');
+    rmSync(tensorflow, { recursive: true, force: true });
+    renameSync(work, tensorflow);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Compiles tfjs-node's two C++ files against that libtensorflow; cached by everything that goes into the result. */
+function addon() {
+  const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+  const target = join(pkg, 'lib', 'napi-v8', 'tfjs_binding.node');
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
+  const lib = join(tensorflow, 'tensorflow');
+  const flags = ['-O2', '-fPIC', '-shared', '-std=c++17', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+  const headers = JSON.parse(readFileSync(join(root, 'node_modules', 'node-api-headers', 'package.json'), 'utf8')).version;
+  const key = sha256([lib, headers, ...flags, ...sources.map((file) => readFileSync(join(pkg, file), 'utf8'))].join('\n')).slice(0, 16);
+  const stamp = join(pkg, 'lib', 'napi-v8', '.pggan-addon');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  libtensorflow();
+  const cached = join(cache, `addon-${key}.node`);
+  if (!existsSync(cached)) {
+    log('compiling the TensorFlow addon (about 15 s)');
+    const made = `${cached}.${process.pid}.tmp`;
+    run('g++', [...flags, `-I${join(root, 'node_modules', 'node-api-headers', 'include')}`, `-I${join(lib, 'include')}`, '-I..', ...sources,
+      `-L${lib}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', `-Wl,-rpath,${lib}`, '-o', made], { cwd: pkg });
+    renameSync(made, cached);
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(cached, target);
+  writeFileSync(stamp, key);
+}
+
+/** The addon where it can be had; elsewhere the reason why not is kept for the trainer, which then falls back to wasm and says so. */
+function nativeBackend() {
+  const why = join(root, 'node_modules', '.pggan-no-addon');
+  rmSync(why, { force: true });
+  try {
+    if (process.env.PGGAN_BACKEND === 'wasm') throw new Error('PGGAN_BACKEND=wasm asks for the WebAssembly backend');
+    if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error(`no libtensorflow for ${process.platform}-${process.arch}; use the container image`);
+    locked(join(cache, 'lock'), addon);
+  } catch (error) {
+    const reason = error.code === 'ENOENT' && error.path ? `${error.path} is not installed` : error.message.split('\n')[0];
+    writeFileSync(why, reason);
+    if (process.env.CI === 'true') throw new Error(`the native backend could not be built: ${reason}`);
+    log(`the native backend could not be built (${reason}); training will use WebAssembly, which is many times slower`);
+  }
+}
+
+/** Python packages that tests ask for a second opinion. */
+function judgePackages() {
+  if (existsSync(join(judges, 'complete'))) return;
+  log('installing the tests\' independent judges (TensorFlow for Python, 1.4 GB)');
+  try {
+    locked(join(cache, 'lock-judges'), () => {
+      if (existsSync(join(judges, 'complete'))) return;
+      rmSync(judges, { recursive: true, force: true });
+      run('python3', ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--no-warn-script-location', '--root-user-action=ignore',
+        '--only-binary=:all:', '--target', judges, ...JUDGES]);
+      writeFileSync(join(judges, 'complete'), '');
+    });
+  } catch (error) {
+    if (process.env.CI === 'true') throw error;
+    log(`no Python TensorFlow (${error.message.split('\n')[0]}): the tests that ask it will say so and be skipped`);
+  }
+}
+
+try {
+  if (Number(process.versions.node.split('.')[0]) < 20) throw new Error(`Node ${process.versions.node} is too old: 20 or newer is needed`);
+  locked(join(root, '.pggan-setup.lock'), () => {
+    packages();
+    nativeBackend();
+  });
+  if (process.argv.includes('--judges')) judgePackages();
+} catch (error) {
+  log(`failed: ${error.message.split('\n')[0]}`);
+  process.exit(1);
+}

@@ -1,0 +1,26 @@
+/** The store port: the few verbs that a run folder needs, served by a folder or by an object store. */
+
+/** Size in bytes; `version` changes whenever the object does (ETag, or inode and times), for conditional writes. */
+export type StoreEntry = { readonly key: string; readonly size: number; readonly version: string };
+
+/** A write goes through only if the object is absent, or still has this version. */
+export type Condition = { readonly kind: 'absent' } | { readonly kind: 'version'; readonly version: string };
+
+/**
+ * Keys are relative, separated by '/', without '..' or empty parts. A write is atomic: readers see the old object or the new one, whole.
+ * Every failure to reach the store is a PgganError StoreUnavailable (StoreFull where there is no room) that names store and key.
+ */
+export interface Store {
+  /** The URI of the folder that this store is rooted at. */
+  readonly uri: string;
+  /** Objects whose key starts with `prefix`, sorted by key. Unfinished uploads are not among them. */
+  list(prefix: string): Promise<readonly StoreEntry[]>;
+  /** The object's metadata, or undefined when there is none. */
+  head(key: string): Promise<StoreEntry | undefined>;
+  /** The whole object, or undefined when there is none. */
+  read(key: string): Promise<Buffer | undefined>;
+  /** Writes an object from its parts, in order; returns its entry, or undefined when the condition did not hold. */
+  write(key: string, parts: readonly Uint8Array[], condition?: Condition): Promise<StoreEntry | undefined>;
+  /** Removes an object; no error when there is none. */
+  remove(key: string): Promise<void>;
+}
