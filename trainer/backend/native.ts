@@ -22,6 +22,8 @@ export interface Binding {
 /** The parts of tfjs-node's backend that are used here; some are private there. */
 export interface NativeBackend {
   binding: Binding;
+  /** What is behind a handle: its dtype is TensorFlow's own, which JavaScript may call by another name (bfloat16, uint8). */
+  readonly tensorMap: { get(dataId: object): { readonly id: number; dtype: number; readonly shape: readonly number[] } };
   executeSingleOutput(op: string, attributes: readonly Attribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
   createOutputTensor(metadata: TensorMetadata): tf.Tensor;
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
@@ -35,7 +37,7 @@ export function native(): NativeBackend | undefined {
   return tf.getBackend() === 'tensorflow' ? (tf.backend() as unknown as NativeBackend) : undefined;
 }
 
-/** Attributes by kind: `attribute(backend).int('strides', [1, 2, 2, 1])`. */
+/** Attributes by kind: `attribute.int('strides', [1, 2, 2, 1])`. */
 export const attribute = {
   type: (name: string, value: number): Attribute => make('TF_ATTR_TYPE', name, value),
   int: (name: string, value: number | readonly number[]): Attribute => make('TF_ATTR_INT', name, value),
