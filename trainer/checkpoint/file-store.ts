@@ -1,0 +1,197 @@
+/** A store in a folder: atomic writes, conditional writes that hold between processes, nothing half-written left behind. */
+import type { Stats } from 'node:fs';
+import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { codeOf, storeError } from './file-errors.ts';
+import { checkKey } from './keys.ts';
+import { compareNames } from './safetensors.ts';
+import { type Scratch, scratchFolder, syncFolder } from './scratch.ts';
+import type { Condition, Store, StoreEntry } from './store.ts';
+
+export type FileStoreOptions = {
+  /** Whether a missing folder is made by the first write (default), or is an error from the start, as for a dataset. */
+  readonly create?: boolean;
+};
+
+/**
+ * A store of the files below `folder`. An unconditional write is temp file, fsync, rename, fsync of the folder. A write on condition
+ * 'absent' is a link, which fails where the name is taken. A write on condition 'version' has to be a compare-and-swap, which no file
+ * system offers: the object then lives in generations (`.<name>.generations/<n>`), of which the highest is the object. Generation n+1 is
+ * made by a link that only one of several writers wins, whole, and a crash leaves no lock behind; `<name>` is kept as a copy for people.
+ * @throws {PgganError} StoreUnavailable, StoreFull; OptionsInvalid for an invalid key
+ */
+export function fileStore(folder: string, options: FileStoreOptions = {}): Store {
+  const root = resolve(folder);
+  const uri = pathToFileURL(root).href;
+  const scratch = scratchFolder(root);
+
+  async function guarded<T>(verb: string, key: string, work: () => Promise<T>): Promise<T> {
+    try {
+      if (options.create === false) await stat(root);
+      return await work();
+    } catch (cause) {
+      throw storeError(uri, verb, key, cause);
+    }
+  }
+
+  return {
+    uri,
+    list: (prefix) =>
+      guarded('list', prefix, async () => {
+        await scratch.removeStale();
+        const parent = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+        const entries = await walk(root, parent);
+        return entries.filter(({ key }) => key.startsWith(prefix)).sort((a, b) => compareNames(a.key, b.key));
+      }),
+    head: (key) => guarded('read', checked(key), () => headOf(root, key)),
+    read: (key) => guarded('read', checked(key), () => readCurrent(root, key)),
+    write: (key, parts, condition) => guarded('write', checked(key), () => write(root, scratch, key, parts, condition)),
+    remove: (key) =>
+      guarded('remove', checked(key), async () => {
+        await rm(generationsOf(root, key), { recursive: true, force: true });
+        await rm(join(root, key), { force: true });
+        await removeEmptyFolders(root, dirname(key));
+      }),
+  };
+}
+
+function checked(key: string): string {
+  checkKey(key);
+  return key;
+}
+
+async function write(root: string, scratch: Scratch, key: string, parts: readonly Uint8Array[], condition: Condition | undefined) {
+  if (condition?.kind === 'version' && (await headOf(root, key))?.version !== condition.version) return undefined;
+  const written = await scratch.write(parts);
+  try {
+    const generation = await newestGeneration(root, key);
+    if (condition?.kind === 'absent') return generation === undefined ? await publishNew(root, key, written) : undefined;
+    if (condition?.kind === 'version') return await publishNext(root, scratch, key, written, condition.version);
+    if (generation === undefined) return await publish(root, key, written);
+    // An object with generations is replaced by the next one, however many writers are faster.
+    for (;;) {
+      const version = (await headOf(root, key))?.version ?? '';
+      const entry = await publishNext(root, scratch, key, written, version);
+      if (entry) return entry;
+    }
+  } finally {
+    await rm(written, { force: true });
+  }
+}
+
+async function publish(root: string, key: string, written: string): Promise<StoreEntry> {
+  const path = join(root, key);
+  const entry = plainEntry(key, await stat(written));
+  await withFolder(path, () => rename(written, path));
+  return entry;
+}
+
+async function publishNew(root: string, key: string, written: string): Promise<StoreEntry | undefined> {
+  const path = join(root, key);
+  const entry = plainEntry(key, await stat(written));
+  return (await withFolder(path, () => linkOnce(written, path))) ? entry : undefined;
+}
+
+/** Makes the generation after `version`; undefined where another writer has made it. */
+async function publishNext(root: string, scratch: Scratch, key: string, written: string, version: string): Promise<StoreEntry | undefined> {
+  const next = (generationOf(version) ?? 0) + 1;
+  const path = join(generationsOf(root, key), String(next));
+  const { size } = await stat(written);
+  if (!(await withFolder(path, () => linkOnce(written, path)))) return undefined;
+  // Lower generations are removed once they are superseded, so a slow writer may have made one that was there before: it never counts.
+  if ((await newestGeneration(root, key)) !== next) return undefined;
+  for (const name of await readdir(generationsOf(root, key))) {
+    if (Number(name) < next) await rm(join(generationsOf(root, key), name), { force: true });
+  }
+  await scratch.copyTo(written, join(root, key));
+  return { key, size, version: versionOf(next) };
+}
+
+async function headOf(root: string, key: string): Promise<StoreEntry | undefined> {
+  const generation = await newestGeneration(root, key);
+  const path = generation === undefined ? join(root, key) : join(generationsOf(root, key), String(generation));
+  const stats = await present(stat(path));
+  if (!stats) return generation === undefined ? undefined : headOf(root, key);
+  if (!stats.isFile()) return undefined;
+  return generation === undefined ? plainEntry(key, stats) : { key, size: stats.size, version: versionOf(generation) };
+}
+
+async function readCurrent(root: string, key: string): Promise<Buffer | undefined> {
+  const generation = await newestGeneration(root, key);
+  if (generation === undefined) return present(readFile(join(root, key)));
+  // Superseded between listing and reading: then there is a newer one.
+  return (await present(readFile(join(generationsOf(root, key), String(generation))))) ?? readCurrent(root, key);
+}
+
+async function walk(root: string, folder: string): Promise<readonly StoreEntry[]> {
+  const found = (await present(readdir(join(root, folder), { withFileTypes: true }))) ?? [];
+  const entries: StoreEntry[] = [];
+  for (const item of found) {
+    if (item.name.startsWith('.')) continue;
+    const key = `${folder}${item.name}`;
+    if (item.isDirectory()) entries.push(...(await walk(root, `${key}/`)));
+    else {
+      const entry = await headOf(root, key);
+      if (entry) entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/** Inode, size and time of the last change: two objects of one name that are alive one after the other differ in at least one. */
+function plainEntry(key: string, { ino, size, mtimeMs }: Stats): StoreEntry {
+  return { key, size, version: `${ino}-${size}-${mtimeMs}` };
+}
+
+const versionOf = (generation: number): string => `g${generation}`;
+const generationOf = (version: string): number | undefined => (version.startsWith('g') ? Number(version.slice(1)) : undefined);
+
+function generationsOf(root: string, key: string): string {
+  const slash = key.lastIndexOf('/') + 1;
+  return join(root, key.slice(0, slash), `.${key.slice(slash)}.generations`);
+}
+
+async function newestGeneration(root: string, key: string): Promise<number | undefined> {
+  const names = await present(readdir(generationsOf(root, key)));
+  return names?.length ? Math.max(...names.map(Number)) : undefined;
+}
+
+/** Runs `change` in a folder that exists, then makes the change durable. */
+async function withFolder<T>(path: string, change: () => Promise<T>): Promise<T> {
+  const made = await mkdir(dirname(path), { recursive: true });
+  const result = await change();
+  await syncFolder(dirname(path));
+  if (made) await syncFolder(dirname(made));
+  return result;
+}
+
+async function linkOnce(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function removeEmptyFolders(root: string, folder: string): Promise<void> {
+  for (let current = folder; current !== '.'; current = dirname(current)) {
+    try {
+      await rmdir(join(root, current));
+    } catch {
+      return;
+    }
+  }
+}
+
+/** The result, or undefined where the file is not there. */
+async function present<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+/** Opens the store of a URI. */
+import { fileURLToPath } from 'node:url';
+import { PgganError } from '../../crds/errors.ts';
+import type { StoreOptions } from '../../crds/run.ts';
+import { fileStore } from './file-store.ts';
+import type { Store } from './store.ts';
+
+export type OpenOptions = {
+  /** How s3:// is reached. */
+  readonly s3?: StoreOptions | undefined;
+  /** Whether the folder is made when it is missing (default), or a missing one is an error, as for what is only read. */
+  readonly create?: boolean;
+};
+
+/** The store rooted at `uri`. Nothing is contacted yet. @throws {PgganError} OptionsInvalid for a URI that cannot name a store */
+export function openStore(uri: string, options: OpenOptions = {}): Store {
+  const scheme = /^([a-z0-9]+):\/\//.exec(uri)?.[1] ?? '';
+  switch (scheme) {
+    case 'file':
+      return fileStore(pathOf(uri), { create: options.create ?? true });
+    case 's3':
+      throw new PgganError('StoreUnavailable', `${uri}: this version reaches folders only (file://), not object stores`);
+    case 'pvc':
+      throw new PgganError('OptionsInvalid', `${uri}: a claim is mounted into the pod and then named by its file:// path`);
+    default:
+      throw new PgganError('OptionsInvalid', `'${uri}' names no store: use file:///folder or s3://bucket/prefix`);
+  }
+}
+
+function pathOf(uri: string): string {
+  try {
+    return fileURLToPath(uri);
+  } catch (cause) {
+    throw new PgganError('OptionsInvalid', `'${uri}' is no file URI: write file:// and an absolute path, as file:///data/runs`, { cause });
+  }
+}
