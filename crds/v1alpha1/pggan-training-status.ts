@@ -1,0 +1,71 @@
+/** Status of a PGGANTraining: what the operator and the local driver have seen, never what they wish. */
+import { z } from 'zod';
+import { conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
+
+const images = integer(0, 1_000_000_000_000);
+const count = integer(0, 1_000_000_000);
+
+const losses = z.strictObject({
+  generator: z.number().describe('Loss of the generator, mean over the last tick.'),
+  discriminator: z.number().describe('Loss of the discriminator, mean over the last tick.'),
+  realScores: z.number().optional().describe("The discriminator's score of real images, mean over the last tick."),
+  fakeScores: z.number().optional().describe("The discriminator's score of generated images, mean over the last tick."),
+  mixedScores: z.number().optional().describe("The discriminator's score of mixed images, mean over the last tick."),
+  gradientNorm: z.number().optional().describe('Norm of the gradient at mixed images, mean over the last tick; the penalty pulls it to 1.'),
+});
+
+const checkpoint = z.strictObject({
+  uri: text(1024).describe('URI of the checkpoint folder.'),
+  images: images.describe('Real images shown when it was saved.'),
+  digest: text(64).describe('SHA-256 over its tensors, in hex.'),
+  time: timestamp.describe('When it was saved.'),
+});
+
+const progress = z.strictObject({
+  resolution: resolution.describe('Resolution in training, in pixels.'),
+  images: images.describe('Real images shown since the beginning of the run.'),
+  kimg: z.number().describe('The same in thousands.'),
+  lod: z.number().describe('Level of detail: 0 at full resolution, 1 more per halving, fractional while a resolution fades in.'),
+  losses: losses.optional().describe('Means over the last tick; absent before the first.'),
+  secondsPerKimg: z.number().optional().describe('Seconds per thousand images.'),
+  imagesPerSecond: z.number().optional().describe('Images per second.'),
+  time: timestamp.describe('When the trainer said so.'),
+});
+
+export const PHASE_STATES = ['Pending', 'Queued', 'Running', 'Suspended', 'Stalled', 'Complete'] as const;
+
+const phase = z.strictObject({
+  resolution: resolution.describe('Width and height in pixels of the phase.'),
+  state: z.enum(PHASE_STATES).describe('Where the phase stands.'),
+  startImages: images.describe('Real images shown before its first step.'),
+  endImages: images.describe('Real images shown after its last step.'),
+  job: z
+    .strictObject({ name: text(63).describe('Name of the Job.'), uid: text(64).describe('UID of the Job.') })
+    .optional()
+    .describe('The Job that trains it.'),
+  attempts: count.optional().describe('Processes that have trained on it.'),
+  failures: count.optional().describe('Failures of it so far; more than maxRestarts stall the training.'),
+  startTime: timestamp.optional().describe('When its first process started.'),
+  completionTime: timestamp.optional().describe('When it was complete.'),
+  losses: losses.optional().describe('Losses at its end.'),
+  checkpoint: checkpoint.optional().describe('The checkpoint at its end.'),
+});
+
+export const trainingStatus = z.strictObject({
+  observedGeneration,
+  conditions: conditions.optional(),
+  progress: progress.optional().describe('What the trainer of the current phase says, seconds to minutes old.'),
+  resolution: resolution.optional().describe('Resolution in training, in pixels.'),
+  totalKimg: integer(1, 1_000_000).optional().describe('Thousands of images that the run is to show, as last accepted.'),
+  progressPercent: integer(0, 100).optional().describe('Images shown, in per cent of totalKimg.'),
+  estimatedCompletionTime: timestamp.optional().describe('When the run will be complete at its present pace, in whole minutes.'),
+  phases: z.array(phase).max(9).optional().meta(mapList('The phases of the run, by resolution.', 'resolution')),
+  checkpoint: checkpoint.optional().describe('The newest checkpoint.'),
+  fingerprint: text(64).optional().describe('SHA-256 of everything that decides the trained weights.'),
+  image: text(512).optional().describe('Image of the trainer, fixed when the training was accepted.'),
+  failures: count.optional().describe('Pods that failed, over the whole run.'),
+  resumes: count.optional().describe('Processes that went on from a checkpoint.'),
+  disruptions: count.optional().describe('Pods that were evicted or preempted, each counted once, at best effort.'),
+  outOfMemory: count.optional().describe('Pods that were killed for want of memory, each counted once, at best effort.'),
+  lastHandledRetry: text(256).optional().describe('The value of the annotation pggan.dev/retry that was acted on last.'),
+});
