@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { before, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import { shared } from '../../test/harness/shared.ts';
+import { prepareBackend } from '../backend/backend.ts';
+import { floatsOf, parseSafetensors } from '../checkpoint/safetensors.ts';
+import { processReals } from './process-reals.ts';
+
+before(async () => {
+  await prepareBackend({ threads: 1 });
+});
+
+for (const [name, fade] of [
+  ['lod0', 0],
+  ['lod0.25', 0.25],
+  ['lod0.75', 0.75],
+  ['lod1', 0],
+  ['lod1.5', 0.5],
+  ['lod2', 0],
+  ['rgb_lod1.3', 0.3],
+] as const) {
+  test(`reals fade in as the reference's do: ${name}`, async (t) => {
+    const file = shared(t, 'golden/process_reals.safetensors');
+    if (file === undefined) return;
+    const { tensors } = parseSafetensors(await readFile(file), file);
+    const input = tensors.get(`${name}/in_u8`) ?? assert.fail();
+    const expected = tensors.get(`${name}/out`) ?? assert.fail();
+    const [n = 0, channels = 0, size = 0] = input.shape;
+    const deviation = tf.tidy(() => {
+      const nhwc = tf.tensor4d(Float32Array.from(input.data), [n, channels, size, size]).transpose<tf.Tensor4D>([0, 2, 3, 1]);
+      const faded = processReals(nhwc, fade > 0 ? { fade: tf.scalar(fade) } : {});
+      // The golden images are enlarged to the network's 16x16 by repeating pixels; ours stay at their own resolution.
+      const enlarged = tf.image.resizeNearestNeighbor(faded, [16, 16]).transpose([0, 3, 1, 2]);
+      return enlarged
+        .sub(tf.tensor(floatsOf(expected, name), [n, channels, 16, 16]))
+        .abs()
+        .max()
+        .dataSync()[0];
+    });
+    assert.ok(deviation !== undefined && deviation <= 5e-5, `largest deviation ${deviation}`);
+  });
+}
+
+test('exactly the images asked for are mirrored left to right, bit for bit', () => {
+  const [plain, turned, reversed] = tf.tidy(() => {
+    const images = tf.tensor4d(
+      Float32Array.from({ length: 3 * 4 * 4 * 3 }, (_, i) => (i * 41) % 256),
+      [3, 4, 4, 3],
+    );
+    const plain = processReals(images);
+    return [plain, processReals(images, { mirror: tf.tensor1d([0, 1, 0]) }), tf.reverse(plain, 2)].map((x) => x.arraySync());
+  });
+  assert.deepEqual(turned, [plain?.[0], reversed?.[1], plain?.[2]]);
+});
+
+test('the range is [-1, 1]: 0 becomes -1 and 255 becomes 1', () => {
+  const ends = tf.tidy(() => [...processReals(tf.tensor4d([0, 255, 127.5, 0], [1, 2, 2, 1])).dataSync()]);
+  assert.deepEqual(ends, [-1, 1, 0, -1]);
+});
