@@ -12,7 +12,11 @@ export const EXIT = {
 type ErrorEntry = { readonly exit: number; readonly meaning: string; readonly remedy: string };
 
 export const ERRORS = {
-  ManifestInvalid: { exit: 2, meaning: 'A manifest is not a valid object of its kind.', remedy: 'Correct the fields that the message lists.' },
+  ManifestInvalid: {
+    exit: 2,
+    meaning: 'A manifest is not a valid object of its kind.',
+    remedy: 'Correct the fields that the message lists.',
+  },
   RunDocumentInvalid: {
     exit: 2,
     meaning: 'PGGAN_RUN is missing, no JSON, or of another major version than this trainer reads.',
@@ -29,7 +33,11 @@ export const ERRORS = {
     meaning: 'A dataset folder or one of its TFRecord files is not what the run needs.',
     remedy: 'Create the dataset again with `dataset create-from-images`, or correct spec.dataset.uri.',
   },
-  DatasetExists: { exit: 2, meaning: 'The dataset folder to be written is there already.', remedy: 'Name another folder, or remove this one.' },
+  DatasetExists: {
+    exit: 2,
+    meaning: 'The dataset folder to be written is there already.',
+    remedy: 'Name another folder, or remove this one.',
+  },
   OptionsInvalid: {
     exit: 2,
     meaning: 'Options contradict each other, such as a minibatch that its minibatch-stddev group does not divide.',
@@ -65,7 +73,11 @@ export const ERRORS = {
     meaning: 'The store cannot be reached, refuses the credentials, or lacks the bucket or folder.',
     remedy: 'Check the endpoint, the Secret and the bucket; the run goes on by itself.',
   },
-  StoreFull: { exit: 4, meaning: 'There is no room left where the run is kept.', remedy: 'Free space, then start the run again: nothing is lost.' },
+  StoreFull: {
+    exit: 4,
+    meaning: 'There is no room left where the run is kept.',
+    remedy: 'Free space, then start the run again: nothing is lost.',
+  },
   Interrupted: { exit: 75, meaning: 'The run was stopped on request, after saving.', remedy: 'Start it again to go on.' },
   TrainingFailed: {
     exit: 1,

@@ -8,7 +8,12 @@ export const RUN_VERSION = 'v1';
 const MAX_BYTES = 64 * 1024;
 
 const uri = z.string().regex(/^(file|s3|pvc):\/\/.+/, 'must be a file://, s3:// or pvc:// URI');
-const powerOfTwo = z.number().int().min(4).max(1024).refine((n) => Number.isInteger(Math.log2(n)), 'must be a power of two');
+const powerOfTwo = z
+  .number()
+  .int()
+  .min(4)
+  .max(1024)
+  .refine((n) => Number.isInteger(Math.log2(n)), 'must be a power of two');
 const positive = z.number().positive();
 const count = z.number().int().nonnegative();
 
@@ -133,7 +138,8 @@ export const AVERAGING_DEFAULTS = { decay: 0.999 } as const;
 
 /** Parses the text of PGGAN_RUN. @throws {PgganError} RunDocumentInvalid, naming every field that is wrong. */
 export function parseRunDocument(text: string | undefined): RunDocument {
-  if (!text) throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not set: this command is started by the operator or by `pggan start`');
+  if (!text)
+    throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not set: this command is started by the operator or by `pggan start`');
   if (Buffer.byteLength(text) > MAX_BYTES) throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is larger than ${MAX_BYTES} bytes`);
   let value: unknown;
   try {
@@ -144,11 +150,17 @@ export function parseRunDocument(text: string | undefined): RunDocument {
   const parsed = runDocument.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
-  throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is not a ${RUN_VERSION} run document: ${problems.join('; ')}`, { cause: parsed.error });
+  throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is not a ${RUN_VERSION} run document: ${problems.join('; ')}`, {
+    cause: parsed.error,
+  });
 }
 
 /** Everything that decides the trained weights, as a plain object; two runs with equal parts may share a run folder. */
-export function fingerprintParts(run: TrainingRun, datasetDigest: string, initFromDigest: string | null): Readonly<Record<string, unknown>> {
+export function fingerprintParts(
+  run: TrainingRun,
+  datasetDigest: string,
+  initFromDigest: string | null,
+): Readonly<Record<string, unknown>> {
   const { schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
   const { startKimg } = run.initFrom ?? {};
   const initFrom = initFromDigest === null ? null : { digest: initFromDigest, startKimg: startKimg ?? null };
