@@ -1,0 +1,71 @@
+/** What plan() is shown of the world: Jobs, pods and documents, read whole each time and never as events. */
+import type { PreflightProgress, TrainingProgress } from '../../crds/progress.ts';
+
+/** What a Job does for a training. `endImages` is where its phase ended when the Job was created: raising totalKimg moves the end. */
+export type Task = { readonly kind: 'preflight' } | { readonly kind: 'train'; readonly resolution: number; readonly endImages: number };
+
+/** Why a Job or its last process failed. */
+export type JobFailure = {
+  /** Of the last process that ended; absent where none could be read (lost node, never started). */
+  readonly exitCode?: number;
+  readonly outOfMemory: boolean;
+  /** For people: the trainer's own words where there are any. */
+  readonly message: string;
+};
+
+export type JobState =
+  /** Created suspended, waiting for a queue to admit it. */
+  | { readonly kind: 'queued' }
+  | { readonly kind: 'suspended' }
+  | { readonly kind: 'active'; readonly pod: PodState }
+  | { readonly kind: 'succeeded'; readonly finishedAt: string }
+  | { readonly kind: 'failed'; readonly finishedAt: string };
+
+export type PodState =
+  /** No pod yet: `message` is why its creation was refused (quota, pod security), if that is known. */
+  | { readonly kind: 'none'; readonly since: string; readonly message?: string }
+  /** A pod that is not placed or not started yet. */
+  | { readonly kind: 'pending'; readonly message?: string }
+  | { readonly kind: 'running' }
+  /** Terminating for longer than its grace and a minute: its node is gone, and Kubernetes replaces nothing. */
+  | { readonly kind: 'lost'; readonly since: string };
+
+export type ObservedJob = {
+  readonly name: string;
+  readonly uid: string;
+  readonly task: Task;
+  /** Digest of the parts of the spec from which it was built (digest.ts). */
+  readonly digest: string;
+  /** True once its deletion was asked for; it stays until its pods are gone. */
+  readonly deleting: boolean;
+  /** True once its ttlSecondsAfterFinished is set. */
+  readonly expires: boolean;
+  readonly state: JobState;
+  readonly createdAt: string;
+  /** Failures that its Job counted (status.failed). */
+  readonly podsFailed: number;
+  /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included. */
+  readonly podsEnded: number;
+  /** Of the pod that ended last without success. */
+  readonly failure?: JobFailure;
+};
+
+/** Whether a finished training's run folder still has to go. */
+export type DeletionState = 'pending' | 'done';
+
+export type Observed = {
+  /** Jobs owned by this training's uid. */
+  readonly jobs: readonly ObservedJob[];
+  /** Names of Jobs of ours that someone else owns. */
+  readonly conflicts: readonly string[];
+  /** Names of pods labelled with this training's name that have not ended, whatever their owner's uid. */
+  readonly unfinishedPods: readonly string[];
+  /** The preflight's result, read from its termination message. */
+  readonly preflight?: PreflightProgress;
+  /** The newest progress document, and since when (by our clock) its `images` have not moved. `fresh`: read within the last poll interval. */
+  readonly progress?: { readonly document: TrainingProgress; readonly fresh: boolean; readonly unmovedSince: string };
+  /** The training that spec.initFrom names: absent when none is named or it is a URI. */
+  readonly source?: { readonly name: string; readonly ready: boolean; readonly message: string };
+  /** Of the run folder, once the training itself is being deleted with DeleteRun. */
+  readonly runDeletion?: DeletionState;
+};

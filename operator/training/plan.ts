@@ -1,0 +1,119 @@
+/** plan(): what to do next for a PGGANTraining. Decisions only, no I/O; it reads like the table in docs/states.md. */
+import { type Action, type Decision, remove, verdict } from './decision.ts';
+import { taskDigest } from './digest.ts';
+import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
+import { follow } from './follow.ts';
+import type { Observed, ObservedJob, Task } from './observed.ts';
+import { failuresOf, type Ledger, remember, sameTask, type Step } from './records.ts';
+import { summarize } from './summary.ts';
+import type { TrainingStatus } from './status.ts';
+
+export const RETRY_ANNOTATION = 'pggan.dev/retry';
+
+/** Actions come before the status: a status that could not be written is computed again from the same world. */
+export type Plan = { readonly actions: readonly Action[]; readonly status: TrainingStatus; readonly lookAgainSeconds?: number };
+
+/** The whole of the operator's judgement about one training: (object, world, clock) -> actions and status. */
+export function plan(training: TrainingObject, seen: Observed, now: Date): Plan {
+  const wanted = expectation(training.spec);
+  const asked = training.metadata.annotations?.[RETRY_ANNOTATION];
+  const retry = asked !== undefined && asked !== training.status?.lastHandledRetry;
+  const phases = wanted.kind === 'valid' ? wanted.phases : [];
+  const ledger = remember({ previous: training.status, seen, phases, digest: (task) => taskDigest(training.spec, task), retry });
+  const { verdict, actions, lookAgainSeconds } = decide(training, wanted, ledger, seen, now);
+  const status = summarize(training, wanted, ledger, seen, verdict, asked, now);
+  return { actions: [...actions, ...expiries(training, seen)], status, ...(lookAgainSeconds !== undefined && { lookAgainSeconds }) };
+}
+
+/** The name of the Job of a task. */
+export function jobName(training: string, task: Task): string {
+  return `${training}-${task.kind === 'preflight' ? 'preflight' : task.resolution}`;
+}
+
+function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, seen: Observed, now: Date): Decision {
+  const { spec } = training;
+  const step = ledger.current;
+  if (training.metadata.deletionTimestamp !== undefined) return deleting(training, seen);
+  if (wanted.kind === 'invalid') return { verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')), actions: [] };
+  if (!step) return { verdict: verdict('succeeded', 'Complete', 'All phases are complete.'), actions: stop(seen, undefined) };
+  const name = jobName(training.metadata.name, step.task);
+  if (seen.conflicts.includes(name))
+    return {
+      verdict: verdict('stalled', 'NameConflict', `Job ${name} belongs to another owner: delete it, or give this training another name`),
+      actions: [],
+    };
+  const strays = stop(seen, step.job);
+  if (step.record.stall)
+    return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
+  if (spec.suspend) return suspended(training, step, strays);
+  if (!step.job) return create(training, step, name, strays, seen);
+  return follow(training, step, step.job, strays, seen, now);
+}
+
+/** Foreground deletion of every unfinished Job but `keep`. */
+function stop(seen: Observed, keep: ObservedJob | undefined): readonly Action[] {
+  const unfinished = seen.jobs.filter(
+    (job) => !job.deleting && job.uid !== keep?.uid && job.state.kind !== 'succeeded' && job.state.kind !== 'failed',
+  );
+  return unfinished.map(remove);
+}
+
+function suspended(training: TrainingObject, { job }: Step, strays: readonly Action[]): Decision {
+  const decision = (actions: readonly Action[]): Decision => ({
+    verdict: verdict('suspended', 'Suspended', 'Stopped on request; set spec.suspend to false to go on.'),
+    actions: [...strays, ...actions],
+  });
+  if (job?.state.kind !== 'active' && job?.state.kind !== 'queued') return decision([]);
+  // A queue unsuspends its Jobs within seconds, so a queued one is deleted and created again on resume.
+  if (training.spec.queue !== undefined) return decision([remove(job)]);
+  return decision([{ kind: 'setSuspend', name: job.name, uid: job.uid, suspend: true }]);
+}
+
+/** The next Job, as soon as nothing of this training's name is left that could still write. */
+function create(
+  training: TrainingObject,
+  { task, record, digest }: Step,
+  name: string,
+  strays: readonly Action[],
+  seen: Observed,
+): Decision {
+  const leftover = seen.jobs.find((job) => sameTask(job.task, task) && !job.deleting);
+  if (leftover)
+    return {
+      verdict: verdict('waiting', 'Restarting', `Job ${name} is being replaced.`),
+      actions: [...strays.filter((action) => !('uid' in action) || action.uid !== leftover.uid), remove(leftover)],
+    };
+  const unfinished = [...seen.unfinishedPods, ...seen.jobs.filter((job) => job.deleting).map((job) => job.name)];
+  if (strays.length > 0 || unfinished.length > 0) {
+    return {
+      verdict: verdict('waiting', 'WaitingForPreviousPods', `Waiting for ${unfinished.join(', ') || 'an earlier Job'} to end.`),
+      actions: strays,
+    };
+  }
+  if (seen.source && !seen.source.ready) return { verdict: verdict('waiting', 'WaitingForSource', seen.source.message), actions: [] };
+  const backoffLimit = Math.max(0, training.spec.maxRestarts - (failuresOf(record) - record.forgivenFailures));
+  const queued = training.spec.queue !== undefined;
+  return {
+    verdict: verdict('working', queued ? 'Queued' : 'Scheduling', `Creating Job ${name}.`),
+    actions: [{ kind: 'createJob', name, task, digest, backoffLimit, queued }],
+  };
+}
+
+/** Jobs first, then (DeleteRun) the run folder, then the object itself. */
+function deleting(training: TrainingObject, seen: Observed): Decision {
+  const said = verdict('deleting', 'Deleting', 'Waiting for its processes to end.');
+  const jobs = seen.jobs.filter((job) => !job.deleting).map(remove);
+  if (seen.jobs.length > 0 || seen.unfinishedPods.length > 0) return { verdict: said, actions: jobs };
+  const runGone = training.spec.deletionPolicy !== 'DeleteRun' || seen.runDeletion === 'done';
+  return { verdict: said, actions: [{ kind: runGone ? 'release' : 'deleteRun' }] };
+}
+
+/** A finished Job may expire once the status that was written tells of its end. */
+function expiries({ spec, status }: TrainingObject, seen: Observed): readonly Action[] {
+  const told = [status?.preflight, ...(status?.phases ?? [])].filter(
+    (record) => record?.state === 'Complete' || record?.state === 'Stalled',
+  );
+  const finished = seen.jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
+  const due = finished.filter((job) => !job.deleting && !job.expires && told.some((record) => record?.job?.uid === job.uid));
+  return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds: spec.ttlSecondsAfterFinished }));
+}

@@ -1,0 +1,165 @@
+/** Folds what is seen into what is remembered: the records of the preflight and of each phase, monotone and independent of how often it runs. */
+import type { Phase } from '../../crds/schedule.ts';
+import type { Observed, ObservedJob, Task } from './observed.ts';
+import { stallOf } from './stall.ts';
+import type { PhaseRecord, TaskRecord, TrainingStatus } from './status.ts';
+
+/** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */
+export type Step = { readonly task: Task; readonly record: TaskRecord; readonly job: ObservedJob | undefined; readonly digest: string };
+
+export type Ledger = {
+  readonly preflight: Step;
+  /** In rising order of resolution. */
+  readonly phases: readonly (Step & { readonly record: PhaseRecord })[];
+  /** The step that runs now or next; undefined when all are complete. */
+  readonly current: Step | undefined;
+};
+
+type Fold = {
+  readonly previous: TrainingStatus | undefined;
+  readonly seen: Observed;
+  readonly phases: readonly Phase[];
+  readonly digest: (task: Task) => string;
+  /** True when a person asked for another try since the last round. */
+  readonly retry: boolean;
+};
+
+const NEW_RECORD: TaskRecord = { state: 'Pending', earlierFailures: 0, forgivenFailures: 0 };
+
+/** What is remembered after this look at the world. A phase once complete stays so until raising totalKimg moves its end. */
+export function remember(fold: Fold): Ledger {
+  const { previous, seen, phases } = fold;
+  const preflight = step({ kind: 'preflight' }, previous?.preflight ?? NEW_RECORD, fold);
+  // The preflight's answer counts once, when it comes: later looks at the same answer must not finish a run that was extended since.
+  const news = preflight.record.state === 'Complete' && previous?.preflight.state !== 'Complete' ? seen.preflight : undefined;
+  const images = newestImages(fold, news?.images ?? 0);
+  const list = phases.map((phase) => {
+    const known = previous?.phases.find((record) => record.resolution === phase.resolution);
+    const adopted = news?.complete === true || images >= phase.endImages;
+    return phaseStep(phase, known, adopted, images, fold);
+  });
+  const current = [preflight, ...list].find(({ record }) => record.state !== 'Complete');
+  return { preflight, phases: list, current };
+}
+
+/** All failures that were ever counted for a task. */
+export function failuresOf(record: TaskRecord): number {
+  return record.earlierFailures + (record.job?.failures ?? 0);
+}
+
+/** Images of the newest checkpoint that is known of. */
+function newestImages({ previous, seen }: Fold, preflightImages: number): number {
+  const progress = seen.progress?.document;
+  const completed = (previous?.phases ?? []).filter((record) => record.state === 'Complete').map((record) => record.endImages);
+  return Math.max(0, preflightImages, previous?.checkpoint?.images ?? 0, progress?.checkpoint?.images ?? 0, ...completed);
+}
+
+function phaseStep(phase: Phase, known: PhaseRecord | undefined, adopted: boolean, images: number, fold: Fold): Ledger['phases'][number] {
+  const task: Task = { kind: 'train', resolution: phase.resolution, endImages: phase.endImages };
+  const { resolution, startImages, endImages } = phase;
+  const bounds = { resolution, startImages, endImages };
+  if (known?.state === 'Complete' && known.endImages >= endImages)
+    return { task, record: known, job: jobOf(task, known, fold.seen), digest: fold.digest(task) };
+  const extended = known?.state === 'Complete' ? reopened(known) : known;
+  const { record, job, digest } = step(task, extended ?? NEW_RECORD, fold, images);
+  const document = fold.seen.progress?.document;
+  const live = document?.resolution === resolution ? document : undefined;
+  const running = job?.state.kind === 'active' && job.state.pod.kind === 'running' ? 1 : 0;
+  const attempts = Math.max(known?.attempts ?? 0, job ? job.podsEnded + (job.state.kind === 'succeeded' ? 1 : running) : 0);
+  const losses = live?.losses ?? known?.losses;
+  const checkpoint = live?.checkpoint ?? known?.checkpoint;
+  const whole = { ...record, ...bounds, attempts, ...(losses && { losses }), ...(checkpoint && { checkpoint }) };
+  return { task, job, digest, record: adopted ? { ...whole, state: 'Complete' } : whole };
+}
+
+/** A finished phase whose end has moved: its history stays, its end does not. */
+function reopened(known: PhaseRecord): TaskRecord {
+  const { completionTime: _, ...rest } = known;
+  return { ...rest, state: 'Pending' };
+}
+
+/** The Job of a task; one that is going, or was answered, does not count. */
+function jobOf(task: Task, record: TaskRecord, seen: Observed): ObservedJob | undefined {
+  return seen.jobs.find((job) => sameTask(job.task, task) && !job.deleting && job.uid !== record.dismissed);
+}
+
+/** True where two tasks share a Job name: the same phase, wherever its end lies. */
+export function sameTask(a: Task, b: Task): boolean {
+  return a.kind === 'preflight' ? b.kind === 'preflight' : b.kind === 'train' && a.resolution === b.resolution;
+}
+
+function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step {
+  const digest = fold.digest(task);
+  if (before.state === 'Complete') return { task, record: before, job: jobOf(task, before, fold.seen), digest };
+  const job = jobOf(task, before, fold.seen);
+  const counted = job ? count(before, job, images, fold.seen) : before;
+  const stall = counted.stall ?? (job && stallOf(task, counted, job, fold.seen, digest));
+  const answered = stall ? fold.retry || stall.digest !== digest : fold.retry && job?.state.kind === 'failed';
+  if (answered) return { task, record: answer(counted, job), job: undefined, digest };
+  const record: TaskRecord = { ...counted, ...(stall && { stall }), state: stateOf(counted, job, stall !== undefined, task) };
+  return { task, record, job, digest };
+}
+
+function stateOf(record: TaskRecord, job: ObservedJob | undefined, stalled: boolean, task: Task): TaskRecord['state'] {
+  if (stalled) return 'Stalled';
+  switch (job?.state.kind) {
+    case undefined:
+    case 'failed':
+      return 'Pending';
+    case 'queued':
+      return 'Queued';
+    case 'suspended':
+      return 'Suspended';
+    case 'active':
+      return 'Running';
+    case 'succeeded':
+      return record.completionTime !== undefined && reaches(job.task, task) ? 'Complete' : 'Pending';
+  }
+}
+
+/** True where a finished Job of the same phase went as far as the phase goes now. */
+function reaches(done: Task, task: Task): boolean {
+  return done.kind === 'preflight' || (task.kind === 'train' && done.endImages >= task.endImages);
+}
+
+/** A failure that a person answered: forgiven, with a fresh budget of restarts. */
+function answer(record: TaskRecord, job: ObservedJob | undefined): TaskRecord {
+  const { stall: _stall, storeFailure: _storeFailure, headway: _headway, ...rest } = record;
+  const uid = job?.uid ?? record.job?.uid;
+  return { ...rest, state: 'Pending', forgivenFailures: failuresOf(record), ...(uid !== undefined && { dismissed: uid }) };
+}
+
+/** Counters of a Job are taken as they stand, never added up per event; a new uid files the old one's failures away. */
+function count(before: TaskRecord, job: ObservedJob, images: number | undefined, seen: Observed): TaskRecord {
+  const same = before.job?.uid === job.uid ? before.job : undefined;
+  const failures = Math.max(same?.failures ?? 0, job.podsFailed);
+  const ends = Math.max(same?.ends ?? 0, job.podsEnded);
+  const earlierFailures = same ? before.earlierFailures : failuresOf(before);
+  const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
+  const { storeFailure: _, ...rest } = before;
+  const storeFailure = storeFailureOf(before, job, seen);
+  return {
+    ...rest,
+    earlierFailures,
+    job: { name: job.name, uid: job.uid, failures, ends },
+    headway: headwayOf(before, job.uid, images ?? 0, same ? ends : 0),
+    ...(storeFailure && { storeFailure }),
+    startTime: before.startTime ?? job.createdAt,
+    ...finished,
+  };
+}
+
+function headwayOf(before: TaskRecord, uid: string, images: number, ends: number): NonNullable<TaskRecord['headway']> {
+  const known = before.headway;
+  if (known?.uid !== uid) return { uid, images: Math.max(images, known?.images ?? 0), ends };
+  return images > known.images ? { uid, images, ends } : known;
+}
+
+/** The row of ends with exit 4 is over as soon as a step was trained after it. */
+function storeFailureOf(before: TaskRecord, job: ObservedJob, seen: Observed): TaskRecord['storeFailure'] {
+  const images = seen.progress?.document.images ?? 0;
+  const row = before.storeFailure && images <= before.storeFailure.images ? before.storeFailure : undefined;
+  if (job.state.kind === 'succeeded') return undefined;
+  if (job.state.kind !== 'failed' || job.failure?.exitCode !== 4) return row;
+  return row ?? { since: job.state.finishedAt, images };
+}

@@ -1,0 +1,62 @@
+/** Which failures wait for a person, with the reason that the status names and what can be done about it. */
+import { EXIT } from '../../crds/errors.ts';
+import type { Observed, ObservedJob, Task } from './observed.ts';
+import type { Stall, TaskRecord } from './status.ts';
+
+/** Ends in a row of any kind without a newer checkpoint, after which starting again is given up. */
+export const ENDS_WITHOUT_HEADWAY = 3;
+const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
+
+/** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
+export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {
+  const said = job.failure?.message ?? 'its pod left no message';
+  const stall = (reason: string, message: string): Stall => ({ reason, message, digest });
+  switch (job.state.kind) {
+    case 'queued':
+    case 'suspended':
+      return undefined;
+    case 'active': {
+      const ends = (record.job?.ends ?? 0) - (record.headway?.ends ?? 0);
+      if (ends < ENDS_WITHOUT_HEADWAY) return undefined;
+      if (job.failure?.outOfMemory)
+        return stall(
+          'OutOfMemory',
+          `${job.name} ran out of memory ${ends} times in a row: raise its memory limit or lower its minibatch, ${ANSWER}`,
+        );
+      return stall('NoProgress', `${job.name} ended ${ends} times in a row without a newer checkpoint (${said}): read its log, ${ANSWER}`);
+    }
+    case 'succeeded':
+      return task.kind === 'preflight' ? preflightStall(seen, stall) : undefined;
+    case 'failed':
+      switch (job.failure?.exitCode) {
+        case EXIT.storeUnavailable:
+          return undefined;
+        case EXIT.invalid:
+          return stall(
+            seen.preflight?.differences?.length && task.kind === 'preflight' ? 'FingerprintMismatch' : 'Invalid',
+            `${said}; mend it, ${ANSWER}`,
+          );
+        case EXIT.doesNotFit:
+          return stall('DoesNotFit', `${said}; ${ANSWER}`);
+        case undefined:
+        default:
+          if (job.failure?.outOfMemory)
+            return stall('OutOfMemory', `${job.name} ran out of memory: raise its memory limit or lower its minibatch, ${ANSWER}`);
+          return stall(
+            'MaxRestartsExceeded',
+            `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,
+          );
+      }
+  }
+}
+
+function preflightStall(seen: Observed, stall: (reason: string, message: string) => Stall): Stall | undefined {
+  if (!seen.preflight)
+    return stall('PreflightUnreadable', `the preflight ended well but its result could not be read: ${ANSWER.replace('then ', '')}`);
+  const differences = seen.preflight.differences ?? [];
+  if (differences.length === 0) return undefined;
+  return stall(
+    'FingerprintMismatch',
+    `the run folder holds a run that differs in ${differences.join(', ')}: give this training another name, or delete that run folder, ${ANSWER}`,
+  );
+}

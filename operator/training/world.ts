@@ -1,0 +1,286 @@
+/** A small model of a cluster for the tests of plan(): a Job controller, a trainer, a queue, and everything that can go wrong with them. */
+import type { Action } from './decision.ts';
+import type { TrainingObject } from './expectation.ts';
+import type { JobFailure, JobState, Observed, ObservedJob, Task } from './observed.ts';
+import { type Plan, plan } from './plan.ts';
+import type { TrainingStatus } from './status.ts';
+
+type ModelJob = {
+  readonly name: string;
+  readonly uid: string;
+  readonly task: Task;
+  readonly digest: string;
+  readonly backoffLimit: number;
+  readonly createdAt: string;
+  state: 'queued' | 'suspended' | 'active' | 'succeeded' | 'failed';
+  finishedAt: string;
+  deleting: boolean;
+  expires: boolean;
+  pod: boolean;
+  podsFailed: number;
+  podsEnded: number;
+  failure: JobFailure | undefined;
+};
+
+const START = Date.parse('2030-01-01T00:00:00Z');
+const SPEC: TrainingObject['spec'] = {
+  dataset: { uri: 's3://pggan/datasets/x' },
+  output: { uri: 's3://pggan/runs' },
+  resolution: 16,
+  precision: 'Float32',
+  totalKimg: 6,
+  schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 8, minibatchRepeats: 4 },
+  mirrorAugment: false,
+  seed: 1000,
+  threads: 2,
+  checkpoints: { everyKimg: 1, everySeconds: 60, keepLast: 3 },
+  suspend: false,
+  maxRestarts: 10,
+  progressDeadlineSeconds: 3600,
+  ttlSecondsAfterFinished: 60,
+  deletionPolicy: 'Retain',
+};
+
+/** A world with one training in it. Every step checks what must never happen, and throws where it does. */
+export class World {
+  training: TrainingObject;
+  images = 0;
+  /** Created Jobs, in order. */
+  readonly created: Task[] = [];
+  jobs: ModelJob[] = [];
+  foreignPods: string[] = [];
+  seconds = 0;
+  gone = false;
+  runDeleted = false;
+  conflicts: string[] = [];
+  last: Plan | undefined;
+  #uids = 0;
+  #progress = false;
+
+  constructor(spec: Partial<TrainingObject['spec']> = {}) {
+    const metadata = { name: 'x', namespace: 'default', uid: 'u', generation: 1 };
+    this.training = { metadata, spec: { ...SPEC, ...spec } };
+  }
+
+  get status(): TrainingStatus | undefined {
+    return this.training.status;
+  }
+
+  get now(): Date {
+    return new Date(START + this.seconds * 1000);
+  }
+
+  get job(): ModelJob | undefined {
+    return this.jobs.find((job) => job.state !== 'succeeded' && job.state !== 'failed');
+  }
+
+  observe(): Observed {
+    const pods = this.jobs.filter((job) => job.pod).map((job) => `${job.name}-pod`);
+    const preflight = this.jobs.find((job) => job.task.kind === 'preflight');
+    const answered = preflight?.state === 'succeeded' && { preflight: this.#preflight() };
+    const live = this.jobs.find((job) => job.pod && job.task.kind === 'train');
+    const progress = this.#progress &&
+      live && { progress: { document: this.#document(live), fresh: true, unmovedSince: this.now.toISOString() } };
+    return {
+      jobs: this.jobs.map((job) => this.#shown(job)),
+      conflicts: this.conflicts,
+      unfinishedPods: [...pods, ...this.foreignPods],
+      ...answered,
+      ...progress,
+      ...(this.runDeleted && { runDeletion: 'done' as const }),
+    };
+  }
+
+  /** One round of the operator; `written` false is a status write that was lost. */
+  reconcile(written = true): Plan {
+    const next = plan(this.training, this.observe(), this.now);
+    for (const action of next.actions) this.#act(action);
+    if (written) this.training = { ...this.training, status: next.status };
+    this.last = next;
+    return next;
+  }
+
+  /** The cluster moves on by `seconds`: queues admit, pods start, trainers train, deletions end. */
+  tick(seconds = 10): void {
+    this.seconds += seconds;
+    this.jobs = this.jobs.filter((job) => !(job.deleting && !job.pod));
+    for (const job of this.jobs) {
+      if (job.deleting || job.state === 'suspended') job.pod = false;
+      else if (job.state === 'queued') job.state = 'active';
+      else if (job.state === 'active' && !job.pod) job.pod = true;
+      else if (job.state === 'active') this.#train(job);
+    }
+  }
+
+  /** The running process ends as told; nothing happens where none runs. */
+  end(exitCode: number, outOfMemory = false): void {
+    const job = this.jobs.find((candidate) => candidate.pod && candidate.state === 'active');
+    if (!job) return;
+    job.pod = false;
+    job.podsEnded += 1;
+    job.failure = { exitCode, outOfMemory, message: `exit ${exitCode}` };
+    if (exitCode === 75) return;
+    job.podsFailed += 1;
+    if ([2, 3, 4].includes(exitCode) || job.podsFailed > job.backoffLimit) this.#finish(job, 'failed');
+  }
+
+  /** Every finished Job that may expire does. */
+  expire(): void {
+    this.jobs = this.jobs.filter((job) => !(job.expires && (job.state === 'succeeded' || job.state === 'failed')));
+  }
+
+  /** Someone deletes a Job by hand. */
+  removeJob(): void {
+    const [job] = this.jobs;
+    if (job) job.deleting = true;
+  }
+
+  edit(spec: Partial<TrainingObject['spec']>): void {
+    const { metadata } = this.training;
+    this.training = {
+      ...this.training,
+      metadata: { ...metadata, generation: metadata.generation + 1 },
+      spec: { ...this.training.spec, ...spec },
+    };
+  }
+
+  retry(value: string): void {
+    const { metadata } = this.training;
+    this.training = { ...this.training, metadata: { ...metadata, annotations: { 'pggan.dev/retry': value } } };
+  }
+
+  delete(): void {
+    const { metadata } = this.training;
+    this.training = { ...this.training, metadata: { ...metadata, deletionTimestamp: this.now.toISOString() } };
+  }
+
+  /** Progress documents are read from now on (or no longer). */
+  listen(listens: boolean): void {
+    this.#progress = listens;
+  }
+
+  #train(job: ModelJob): void {
+    if (job.task.kind === 'train') {
+      this.images = Math.min(job.task.endImages, this.images + 512);
+      if (this.images < job.task.endImages) return;
+    }
+    job.pod = false;
+    this.#finish(job, 'succeeded');
+  }
+
+  #finish(job: ModelJob, state: 'succeeded' | 'failed'): void {
+    job.state = state;
+    job.finishedAt = this.now.toISOString();
+  }
+
+  #act(action: Action): void {
+    switch (action.kind) {
+      case 'createJob': {
+        if (this.jobs.some((job) => job.name === action.name)) return;
+        this.#checkCreation(action);
+        this.#uids += 1;
+        const { name, task, digest, backoffLimit, queued } = action;
+        const state = queued ? 'queued' : 'active';
+        const fresh = {
+          state,
+          finishedAt: '',
+          deleting: false,
+          expires: false,
+          pod: false,
+          podsFailed: 0,
+          podsEnded: 0,
+          failure: undefined,
+        } as const;
+        this.jobs.push({ name, task, digest, backoffLimit, uid: `job-${this.#uids}`, createdAt: this.now.toISOString(), ...fresh });
+        this.created.push(task);
+        return;
+      }
+      case 'deleteJob':
+        for (const job of this.jobs) if (job.uid === action.uid) job.deleting = true;
+        return;
+      case 'setSuspend':
+        for (const job of this.jobs) {
+          if (job.uid !== action.uid) continue;
+          if (this.training.spec.queue) throw new Error('suspend of a queued Job was written');
+          job.state = action.suspend ? 'suspended' : 'active';
+        }
+        return;
+      case 'expireJob':
+        for (const job of this.jobs) if (job.uid === action.uid) job.expires = true;
+        return;
+      case 'deleteRun':
+        this.runDeleted = true;
+        return;
+      case 'release':
+        if (this.jobs.length > 0) throw new Error('the training was released while it had Jobs');
+        this.gone = true;
+    }
+  }
+
+  #checkCreation({ name, task }: Extract<Action, { kind: 'createJob' }>): void {
+    const unfinished = this.jobs.filter((job) => job.deleting || (job.state !== 'succeeded' && job.state !== 'failed'));
+    if (unfinished.length > 0) throw new Error(`${name} was created beside ${unfinished.map((job) => job.name).join(', ')}`);
+    if (this.foreignPods.length > 0) throw new Error(`${name} was created beside a live pod`);
+    const before = this.created.flatMap((created) => (created.kind === 'train' ? [created.resolution] : []));
+    if (task.kind === 'train' && before.some((resolution) => resolution > task.resolution)) throw new Error(`went back to ${name}`);
+    if (task.kind === 'train' && this.images >= task.endImages) throw new Error(`${name} was created though it is complete`);
+  }
+
+  #preflight(): NonNullable<Observed['preflight']> {
+    const complete = this.images >= this.training.spec.totalKimg * 1000;
+    return {
+      version: 'v1',
+      kind: 'preflight',
+      state: 'Complete',
+      fingerprint: 'f',
+      images: this.images,
+      complete,
+      datasetBytes: { '4': 66 },
+      time: this.now.toISOString(),
+    };
+  }
+
+  #document({ task }: ModelJob): NonNullable<Observed['progress']>['document'] {
+    const train = task.kind === 'train' ? task : { resolution: 4, endImages: 0 };
+    const time = this.now.toISOString();
+    const checkpoint = { uri: 's3://c', images: this.images, digest: 'd', time };
+    const place = {
+      resolution: train.resolution,
+      images: this.images,
+      phaseEndImages: train.endImages,
+      lod: 0,
+      tick: 1,
+      minibatch: 8,
+      epochs: 1,
+    };
+    return {
+      version: 'v1',
+      kind: 'training',
+      state: 'Training',
+      ...place,
+      secondsPerKimg: 20,
+      checkpoint,
+      attempt: this.created.length,
+      time,
+    };
+  }
+
+  #shown(job: ModelJob): ObservedJob {
+    const { name, uid, task, digest, deleting, expires, createdAt, podsFailed, podsEnded } = job;
+    const counters = { podsFailed, podsEnded, ...(job.failure && { failure: job.failure }) };
+    return { name, uid, task, digest, deleting, expires, createdAt, ...counters, state: this.#state(job) };
+  }
+
+  #state(job: ModelJob): JobState {
+    switch (job.state) {
+      case 'queued':
+      case 'suspended':
+        return { kind: job.state };
+      case 'active':
+        return { kind: 'active', pod: job.pod ? { kind: 'running' } : { kind: 'none', since: this.now.toISOString() } };
+      case 'succeeded':
+      case 'failed':
+        return { kind: job.state, finishedAt: job.finishedAt };
+    }
+  }
+}
