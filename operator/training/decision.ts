@@ -3,13 +3,13 @@ import type { Verdict } from './conditions.ts';
 import type { ObservedJob, Task } from './observed.ts';
 
 /** What to do, in this order. Deletes are in the foreground and name the uid; creating a name that exists is no error. */
-export type Action =
+export type Action<T = Task> =
   | { readonly kind: 'deleteJob'; readonly name: string; readonly uid: string }
   | { readonly kind: 'setSuspend'; readonly name: string; readonly uid: string; readonly suspend: boolean }
   | {
       readonly kind: 'createJob';
       readonly name: string;
-      readonly task: Task;
+      readonly task: T;
       readonly digest: string;
       readonly backoffLimit: number;
       readonly queued: boolean;
@@ -19,12 +19,12 @@ export type Action =
   | { readonly kind: 'release' };
 
 /** `lookAgainSeconds`: when time alone may change the decision. */
-export type Decision = { readonly verdict: Verdict; readonly actions: readonly Action[]; readonly lookAgainSeconds?: number };
+export type Decision<T = Task> = { readonly verdict: Verdict; readonly actions: readonly Action<T>[]; readonly lookAgainSeconds?: number };
 
 export function verdict(kind: Verdict['kind'], reason: string, message: string): Verdict {
   return { kind, reason, message };
 }
 
-export function remove({ name, uid }: ObservedJob): Action {
+export function remove({ name, uid }: Pick<ObservedJob, 'name' | 'uid'>): Extract<Action, { kind: 'deleteJob' }> {
   return { kind: 'deleteJob', name, uid };
 }

@@ -30,10 +30,10 @@ export type PodState =
   /** Terminating for longer than its grace and a minute: its node is gone, and Kubernetes replaces nothing. */
   | { readonly kind: 'lost'; readonly since: string };
 
-export type ObservedJob = {
+export type ObservedJob<T = Task> = {
   readonly name: string;
   readonly uid: string;
-  readonly task: Task;
+  readonly task: T;
   /** Digest of the parts of the spec from which it was built (digest.ts). */
   readonly digest: string;
   /** True once its deletion was asked for; it stays until its pods are gone. */

@@ -4,9 +4,11 @@ import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
 import { follow } from './follow.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
-import { failuresOf, type Ledger, remember, sameTask, type Step } from './records.ts';
+import { type Ledger, remember, sameTask, type Step } from './records.ts';
 import { summarize } from './summary.ts';
 import type { TrainingStatus } from './status.ts';
+import { failuresOf } from './task-record.ts';
+import { working } from './working.ts';
 
 export const RETRY_ANNOTATION = 'pggan.dev/retry';
 
@@ -47,7 +49,15 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
     return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
   if (spec.suspend) return suspended(training, step, strays);
   if (!step.job) return create(training, step, name, strays, seen);
-  return follow(training, step, step.job, strays, seen, now);
+  const deadlineSeconds = spec.progressDeadlineSeconds;
+  return follow({
+    job: step.job,
+    record: step.record,
+    deadlineSeconds,
+    running: () => working(step.task, seen, deadlineSeconds, now),
+    strays,
+    now,
+  });
 }
 
 /** Foreground deletion of every unfinished Job but `keep`. */

@@ -3,6 +3,7 @@ import type { Phase } from '../../crds/schedule.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { stallOf } from './stall.ts';
 import type { PhaseRecord, TaskRecord, TrainingStatus } from './status.ts';
+import { answer, count, NEW_RECORD } from './task-record.ts';
 
 /** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */
 export type Step = { readonly task: Task; readonly record: TaskRecord; readonly job: ObservedJob | undefined; readonly digest: string };
@@ -24,8 +25,6 @@ type Fold = {
   readonly retry: boolean;
 };
 
-const NEW_RECORD: TaskRecord = { state: 'Pending', earlierFailures: 0, forgivenFailures: 0 };
-
 /** What is remembered after this look at the world. A phase once complete stays so until raising totalKimg moves its end. */
 export function remember(fold: Fold): Ledger {
   const { previous, seen, phases } = fold;
@@ -40,11 +39,6 @@ export function remember(fold: Fold): Ledger {
   });
   const current = [preflight, ...list].find(({ record }) => record.state !== 'Complete');
   return { preflight, phases: list, current };
-}
-
-/** All failures that were ever counted for a task. */
-export function failuresOf(record: TaskRecord): number {
-  return record.earlierFailures + (record.job?.failures ?? 0);
 }
 
 /** Images of the newest checkpoint that is known of. */
@@ -92,7 +86,7 @@ function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step
   const digest = fold.digest(task);
   if (before.state === 'Complete') return { task, record: before, job: jobOf(task, before, fold.seen), digest };
   const job = jobOf(task, before, fold.seen);
-  const counted = job ? count(before, job, images, fold.seen) : before;
+  const counted = job ? count(before, job, images ?? 0, fold.seen.progress?.document.images ?? 0) : before;
   const stall = counted.stall ?? (job && stallOf(task, counted, job, fold.seen, digest));
   const answered = stall ? fold.retry || stall.digest !== digest : fold.retry && job?.state.kind === 'failed';
   if (answered) return { task, record: answer(counted, job), job: undefined, digest };
@@ -120,46 +114,4 @@ function stateOf(record: TaskRecord, job: ObservedJob | undefined, stalled: bool
 /** True where a finished Job of the same phase went as far as the phase goes now. */
 function reaches(done: Task, task: Task): boolean {
   return done.kind === 'preflight' || (task.kind === 'train' && done.endImages >= task.endImages);
-}
-
-/** A failure that a person answered: forgiven, with a fresh budget of restarts. */
-function answer(record: TaskRecord, job: ObservedJob | undefined): TaskRecord {
-  const { stall: _stall, storeFailure: _storeFailure, headway: _headway, ...rest } = record;
-  const uid = job?.uid ?? record.job?.uid;
-  return { ...rest, state: 'Pending', forgivenFailures: failuresOf(record), ...(uid !== undefined && { dismissed: uid }) };
-}
-
-/** Counters of a Job are taken as they stand, never added up per event; a new uid files the old one's failures away. */
-function count(before: TaskRecord, job: ObservedJob, images: number | undefined, seen: Observed): TaskRecord {
-  const same = before.job?.uid === job.uid ? before.job : undefined;
-  const failures = Math.max(same?.failures ?? 0, job.podsFailed);
-  const ends = Math.max(same?.ends ?? 0, job.podsEnded);
-  const earlierFailures = same ? before.earlierFailures : failuresOf(before);
-  const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
-  const { storeFailure: _, ...rest } = before;
-  const storeFailure = storeFailureOf(before, job, seen);
-  return {
-    ...rest,
-    earlierFailures,
-    job: { name: job.name, uid: job.uid, failures, ends },
-    headway: headwayOf(before, job.uid, images ?? 0, same ? ends : 0),
-    ...(storeFailure && { storeFailure }),
-    startTime: before.startTime ?? job.createdAt,
-    ...finished,
-  };
-}
-
-function headwayOf(before: TaskRecord, uid: string, images: number, ends: number): NonNullable<TaskRecord['headway']> {
-  const known = before.headway;
-  if (known?.uid !== uid) return { uid, images: Math.max(images, known?.images ?? 0), ends };
-  return images > known.images ? { uid, images, ends } : known;
-}
-
-/** The row of ends with exit 4 is over as soon as a step was trained after it. */
-function storeFailureOf(before: TaskRecord, job: ObservedJob, seen: Observed): TaskRecord['storeFailure'] {
-  const images = seen.progress?.document.images ?? 0;
-  const row = before.storeFailure && images <= before.storeFailure.images ? before.storeFailure : undefined;
-  if (job.state.kind === 'succeeded') return undefined;
-  if (job.state.kind !== 'failed' || job.failure?.exitCode !== 4) return row;
-  return row ?? { since: job.state.finishedAt, images };
 }

@@ -10,7 +10,7 @@ const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit 
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
 export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {
   const said = job.failure?.message ?? 'its pod left no message';
-  const stall = (reason: string, message: string): Stall => ({ reason, message, digest });
+  const stall: Say = (reason, message) => ({ reason, message, digest });
   switch (job.state.kind) {
     case 'queued':
     case 'suspended':
@@ -28,29 +28,35 @@ export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: 
     case 'succeeded':
       return task.kind === 'preflight' ? preflightStall(seen, stall) : undefined;
     case 'failed':
-      switch (job.failure?.exitCode) {
-        case EXIT.storeUnavailable:
-          return undefined;
-        case EXIT.invalid:
-          return stall(
-            seen.preflight?.differences?.length && task.kind === 'preflight' ? 'FingerprintMismatch' : 'Invalid',
-            `${said}; mend it, ${ANSWER}`,
-          );
-        case EXIT.doesNotFit:
-          return stall('DoesNotFit', `${said}; ${ANSWER}`);
-        case undefined:
-        default:
-          if (job.failure?.outOfMemory)
-            return stall('OutOfMemory', `${job.name} ran out of memory: raise its memory limit or lower its minibatch, ${ANSWER}`);
-          return stall(
-            'MaxRestartsExceeded',
-            `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,
-          );
-      }
+      if (task.kind === 'preflight' && seen.preflight?.differences?.length) return preflightStall(seen, stall);
+      return failedStall(job, stall);
   }
 }
 
-function preflightStall(seen: Observed, stall: (reason: string, message: string) => Stall): Stall | undefined {
+type Say = (reason: string, message: string) => Stall;
+
+/** The stall of a failed Job; undefined for exit 4, which is retried without anyone's help. */
+export function failedStall(job: ObservedJob<unknown>, stall: Say): Stall | undefined {
+  const said = job.failure?.message ?? 'its pod left no message';
+  switch (job.failure?.exitCode) {
+    case EXIT.storeUnavailable:
+      return undefined;
+    case EXIT.invalid:
+      return stall('Invalid', `${said}; mend it, ${ANSWER}`);
+    case EXIT.doesNotFit:
+      return stall('DoesNotFit', `${said}; ${ANSWER}`);
+    case undefined:
+    default:
+      if (job.failure?.outOfMemory)
+        return stall('OutOfMemory', `${job.name} ran out of memory: raise its memory limit or lower its minibatch, ${ANSWER}`);
+      return stall(
+        'MaxRestartsExceeded',
+        `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,
+      );
+  }
+}
+
+function preflightStall(seen: Observed, stall: Say): Stall | undefined {
   if (!seen.preflight)
     return stall('PreflightUnreadable', `the preflight ended well but its result could not be read: ${ANSWER.replace('then ', '')}`);
   const differences = seen.preflight.differences ?? [];

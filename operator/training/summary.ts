@@ -3,8 +3,9 @@ import { conditionsOf, type Verdict } from './conditions.ts';
 import type { Expectation, TrainingObject } from './expectation.ts';
 import { completionTime, percentDone } from './figures.ts';
 import type { Observed } from './observed.ts';
-import { failuresOf, type Ledger } from './records.ts';
+import type { Ledger } from './records.ts';
 import type { TrainingStatus } from './status.ts';
+import { failuresOf } from './task-record.ts';
 
 /** `retry` is the value of the retry annotation, now handled. Absent fields are absent, so that equal states are equal objects. */
 export function summarize(

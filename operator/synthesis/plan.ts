@@ -1,0 +1,150 @@
+/** plan() for a SynthesisJob: one Indexed Job, once its checkpoint is there. Decisions only, no I/O. */
+import { isTrue } from '../training/conditions.ts';
+import { type Action, type Decision, remove, verdict } from '../training/decision.ts';
+import { taskDigest } from '../training/digest.ts';
+import { follow } from '../training/follow.ts';
+import type { ObservedJob } from '../training/observed.ts';
+import { RETRY_ANNOTATION } from '../training/plan.ts';
+import { failedStall } from '../training/stall.ts';
+import type { Stall, TaskRecord } from '../training/status.ts';
+import { answer, count, failuresOf, NEW_RECORD } from '../training/task-record.ts';
+import type { ObservedSynthesis, SynthesisObject, SynthesisStatus, SynthesisTask } from './observed.ts';
+import { imagesDone, summarize } from './summary.ts';
+
+/** SynthesisJobs have no deadline of their own: an outage of an hour waits for a person, too. */
+const DEADLINE_SECONDS = 3600;
+
+export type SynthesisAction = Action<SynthesisTask>;
+export type SynthesisPlan = {
+  readonly actions: readonly SynthesisAction[];
+  readonly status: SynthesisStatus;
+  readonly lookAgainSeconds?: number;
+};
+
+type Step = { readonly record: TaskRecord; readonly job: ObservedJob<SynthesisTask> | undefined; readonly digest: string };
+
+/** The whole of the operator's judgement about one SynthesisJob. Succeeded is terminal, whatever is deleted around it. */
+export function planSynthesis(object: SynthesisObject, seen: ObservedSynthesis, now: Date): SynthesisPlan {
+  const asked = object.metadata.annotations?.[RETRY_ANNOTATION];
+  const step = remember(object, seen, asked !== undefined && asked !== object.status?.lastHandledRetry);
+  const { verdict: said, actions, lookAgainSeconds } = decide(object, step, seen, now);
+  const status = summarize(object, step.record, seen, said, asked, now);
+  return { actions: [...actions, ...expiry(object, seen)], status, ...(lookAgainSeconds !== undefined && { lookAgainSeconds }) };
+}
+
+/** The name of the Job of a SynthesisJob. */
+export const synthesisJobName = (name: string): string => `${name}-synthesis`;
+
+function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedSynthesis, now: Date): Decision<SynthesisTask> {
+  const { record, job } = step;
+  const name = synthesisJobName(metadata.name);
+  if (metadata.deletionTimestamp !== undefined)
+    return { verdict: verdict('deleting', 'Deleting', 'Its Job is deleted with it.'), actions: [] };
+  if (record.state === 'Complete') return { verdict: verdict('succeeded', 'Complete', 'All images are written.'), actions: [] };
+  if (seen.conflicts.includes(name)) {
+    return {
+      verdict: verdict(
+        'stalled',
+        'NameConflict',
+        `Job ${name} belongs to another owner: delete it, or give this SynthesisJob another name`,
+      ),
+      actions: [],
+    };
+  }
+  if (record.stall) return { verdict: verdict('stalled', record.stall.reason, record.stall.message), actions: [] };
+  if (spec.suspend) return suspended(spec.queue !== undefined, job);
+  if (job)
+    return follow({ job, record, deadlineSeconds: DEADLINE_SECONDS, running: () => ({ verdict: running(spec, seen) }), strays: [], now });
+  return create({ metadata, spec }, step, name, seen);
+}
+
+function create(
+  { metadata, spec }: Pick<SynthesisObject, 'metadata' | 'spec'>,
+  { record, digest }: Step,
+  name: string,
+  seen: ObservedSynthesis,
+): Decision<SynthesisTask> {
+  const going = seen.jobs.filter((job) => job.deleting).map((job) => job.name);
+  const unfinished = [...seen.unfinishedPods, ...going];
+  const leftover = seen.jobs.find((job) => !job.deleting);
+  if (leftover) return { verdict: verdict('waiting', 'Restarting', `Job ${name} is being replaced.`), actions: [remove(leftover)] };
+  if (unfinished.length > 0)
+    return { verdict: verdict('waiting', 'WaitingForPreviousPods', `Waiting for ${unfinished.join(', ')} to end.`), actions: [] };
+  const source = sourceOf(spec, seen);
+  if (source.kind === 'wait') return { verdict: verdict('waiting', 'WaitingForTraining', source.message), actions: [] };
+  const queued = spec.queue !== undefined;
+  const backoffLimit = Math.max(0, spec.maxRestarts - (failuresOf(record) - record.forgivenFailures));
+  const task: SynthesisTask = { kind: 'synthesize', checkpointUri: source.checkpointUri };
+  return {
+    verdict: verdict('working', queued ? 'Queued' : 'Scheduling', `Creating Job ${synthesisJobName(metadata.name)}.`),
+    actions: [{ kind: 'createJob', name, task, digest, backoffLimit, queued }],
+  };
+}
+
+type Source = { readonly kind: 'wait'; readonly message: string } | { readonly kind: 'ready'; readonly checkpointUri: string };
+
+function sourceOf(spec: SynthesisObject['spec'], { training }: ObservedSynthesis): Source {
+  if (spec.checkpoint) return { kind: 'ready', checkpointUri: spec.checkpoint.uri };
+  const name = spec.trainingRef?.name ?? '';
+  if (!training) return { kind: 'wait', message: `There is no PGGANTraining ${name} in this namespace yet.` };
+  if (spec.waitForTraining && !training.succeeded) {
+    return {
+      kind: 'wait',
+      message: training.stalled
+        ? `PGGANTraining ${name} has stalled and waits for a person.`
+        : `PGGANTraining ${name} has not succeeded yet.`,
+    };
+  }
+  if (training.checkpointUri === undefined) return { kind: 'wait', message: `PGGANTraining ${name} has no checkpoint yet.` };
+  return { kind: 'ready', checkpointUri: training.checkpointUri };
+}
+
+function suspended(queued: boolean, job: Step['job']): Decision<SynthesisTask> {
+  const said = verdict('suspended', 'Suspended', 'Stopped on request; set spec.suspend to false to go on.');
+  if (job?.state.kind !== 'active' && job?.state.kind !== 'queued') return { verdict: said, actions: [] };
+  if (queued) return { verdict: said, actions: [remove(job)] };
+  return { verdict: said, actions: [{ kind: 'setSuspend', name: job.name, uid: job.uid, suspend: true }] };
+}
+
+function running(spec: SynthesisObject['spec'], seen: ObservedSynthesis): Decision<SynthesisTask>['verdict'] {
+  return verdict('working', 'Synthesizing', `At least ${imagesDone(spec.count, seen, spec.shards)} of ${spec.count} images are written.`);
+}
+
+function remember({ spec, status }: SynthesisObject, seen: ObservedSynthesis, retry: boolean): Step {
+  const before = status?.task ?? NEW_RECORD;
+  const digest = taskDigest(spec, { kind: 'synthesize' });
+  const job = seen.jobs.find((candidate) => !candidate.deleting && candidate.uid !== before.dismissed);
+  if (before.state === 'Complete') return { record: before, job, digest };
+  const done = seen.progress.reduce((sum, { document }) => sum + document.done, 0);
+  const counted = job ? count(before, job, done, done) : before;
+  const stall =
+    counted.stall ??
+    (job?.state.kind === 'failed' ? failedStall(job, (reason, message): Stall => ({ reason, message, digest })) : undefined);
+  const answered = stall ? retry || stall.digest !== digest : retry && job?.state.kind === 'failed';
+  if (answered) return { record: answer(counted, job), job: undefined, digest };
+  return { record: { ...counted, ...(stall && { stall }), state: stateOf(job, stall) }, job, digest };
+}
+
+function stateOf(job: Step['job'], stall: Stall | undefined): TaskRecord['state'] {
+  if (stall) return 'Stalled';
+  switch (job?.state.kind) {
+    case undefined:
+    case 'failed':
+      return 'Pending';
+    case 'queued':
+      return 'Queued';
+    case 'suspended':
+      return 'Suspended';
+    case 'active':
+      return 'Running';
+    case 'succeeded':
+      return 'Complete';
+  }
+}
+
+function expiry({ spec, status }: SynthesisObject, seen: ObservedSynthesis): readonly SynthesisAction[] {
+  if (!isTrue(status?.conditions, 'Succeeded') && !isTrue(status?.conditions, 'Stalled')) return [];
+  const finished = seen.jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
+  const due = finished.filter((job) => !job.deleting && !job.expires && job.uid === status?.task.job?.uid);
+  return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds: spec.ttlSecondsAfterFinished }));
+}

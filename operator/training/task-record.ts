@@ -1,0 +1,54 @@
+/** What is remembered of one task's Jobs: counters, headway, outages of the store, and answers to failures. */
+import type { ObservedJob } from './observed.ts';
+import type { TaskRecord } from './status.ts';
+
+export const NEW_RECORD: TaskRecord = { state: 'Pending', earlierFailures: 0, forgivenFailures: 0 };
+
+/** All failures that were ever counted for a task. */
+export function failuresOf(record: TaskRecord): number {
+  return record.earlierFailures + (record.job?.failures ?? 0);
+}
+
+/** A failure that a person answered: forgiven, with a fresh budget of restarts. */
+export function answer(record: TaskRecord, job: ObservedJob<unknown> | undefined): TaskRecord {
+  const { stall: _stall, storeFailure: _storeFailure, headway: _headway, ...rest } = record;
+  const uid = job?.uid ?? record.job?.uid;
+  return { ...rest, state: 'Pending', forgivenFailures: failuresOf(record), ...(uid !== undefined && { dismissed: uid }) };
+}
+
+/**
+ * Counters of a Job are taken as they stand, never added up per event; a new uid files the old one's failures away.
+ * `saved` and `shown` are what the work has come to: saved for good, and shown by a live process.
+ */
+export function count(before: TaskRecord, job: ObservedJob<unknown>, saved: number, shown: number): TaskRecord {
+  const same = before.job?.uid === job.uid ? before.job : undefined;
+  const failures = Math.max(same?.failures ?? 0, job.podsFailed);
+  const ends = Math.max(same?.ends ?? 0, job.podsEnded);
+  const earlierFailures = same ? before.earlierFailures : failuresOf(before);
+  const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
+  const { storeFailure: _, ...rest } = before;
+  const storeFailure = storeFailureOf(before, job, shown);
+  return {
+    ...rest,
+    earlierFailures,
+    job: { name: job.name, uid: job.uid, failures, ends },
+    headway: headwayOf(before, job.uid, saved, same ? ends : 0),
+    ...(storeFailure && { storeFailure }),
+    startTime: before.startTime ?? job.createdAt,
+    ...finished,
+  };
+}
+
+function headwayOf(before: TaskRecord, uid: string, images: number, ends: number): NonNullable<TaskRecord['headway']> {
+  const known = before.headway;
+  if (known?.uid !== uid) return { uid, images: Math.max(images, known?.images ?? 0), ends };
+  return images > known.images ? { uid, images, ends } : known;
+}
+
+/** The row of ends with exit 4 is over as soon as a step was trained after it. */
+function storeFailureOf(before: TaskRecord, job: ObservedJob<unknown>, images: number): TaskRecord['storeFailure'] {
+  const row = before.storeFailure && images <= before.storeFailure.images ? before.storeFailure : undefined;
+  if (job.state.kind === 'succeeded') return undefined;
+  if (job.state.kind !== 'failed' || job.failure?.exitCode !== 4) return row;
+  return row ?? { since: job.state.finishedAt, images };
+}
