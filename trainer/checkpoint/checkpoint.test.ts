@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { PgganError } from '../../crds/errors.ts';
+import { judge } from '../../test/harness/judge.ts';
+import { saveCheckpoint } from './checkpoint.ts';
+import { fileStore } from './file-store.ts';
+import { checkpointKey, TENSOR_FILES } from './format.ts';
+import { findNewestCheckpoint, listCheckpoints, loadNewestCheckpoint } from './load-checkpoint.ts';
+import { floatsOf } from './safetensors.ts';
+import type { Store } from './store.ts';
+import { mayWrite, someCheckpoint, temporaryFolder } from './test-checkpoints.ts';
+
+test('a checkpoint is loaded as it was saved: tensors, state, time and parent', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const first = await saveCheckpoint(store, someCheckpoint(128, 0.5), mayWrite);
+  const time = new Date('2026-01-02T03:04:05.678Z');
+  const second = await saveCheckpoint(store, someCheckpoint(256, 0.25, { parent: first, phaseEnd: 4, time }), mayWrite);
+  const found = await loadNewestCheckpoint(store);
+  assert.ok(found);
+  const { checkpoint, skipped } = found;
+  assert.deepEqual(skipped, []);
+  assert.deepEqual(checkpoint.ref, second.ref);
+  assert.equal(checkpoint.ref.uri, `${store.uri}/checkpoints/000000000256`);
+  assert.deepEqual(checkpoint.manifest, second.manifest);
+  assert.deepEqual(checkpoint.manifest.parent, first.ref);
+  assert.equal(checkpoint.manifest.time, '2026-01-02T03:04:05.678Z');
+  assert.equal(checkpoint.manifest.phaseEnd, 4);
+  assert.deepEqual(checkpoint.state, someCheckpoint(256, 0).state);
+  for (const name of TENSOR_FILES) {
+    const weight = checkpoint.files[name].tensors.get('4x4/Dense/weight');
+    assert.deepEqual([...floatsOf(weight ?? assert.fail(), name)], Array(6).fill(0.25));
+  }
+});
+
+test('the digest of the weights depends on the tensors alone', async (t) => {
+  const save = async (value: number, state: object) => {
+    const content = someCheckpoint(128, value, { time: new Date(Math.floor(value * 1e9)), logs: {} });
+    return (await saveCheckpoint(fileStore(await temporaryFolder(t)), { ...content, state: { ...content.state, ...state } }, mayWrite))
+      .manifest.weightsDigest;
+  };
+  assert.equal(await save(1, {}), await save(1, { secondsTrained: 99, attempt: 7 }));
+  assert.notEqual(await save(1, {}), await save(2, {}));
+});
+
+test('only what is asked for is read and verified', async (t) => {
+  const root = await temporaryFolder(t);
+  const store = fileStore(root);
+  const { key } = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  await store.remove(`${key}discriminator.safetensors`);
+  const found = await loadNewestCheckpoint(store, { files: ['generator-ema'] });
+  assert.deepEqual(Object.keys(found?.checkpoint.files ?? {}), ['generator-ema']);
+});
+
+test('a run without any completed checkpoint has none; an unfinished upload is no checkpoint', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  assert.equal(await loadNewestCheckpoint(store), undefined);
+  await store.write(`${checkpointKey(128)}generator.safetensors`, [Buffer.from('x')]);
+  assert.equal(await loadNewestCheckpoint(store), undefined);
+  assert.equal(await findNewestCheckpoint(store), undefined);
+});
+
+const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<void>, RegExp])[] = [
+  ['a flipped bit in a tensor', 'generator.safetensors', flipLastBit, /generator\.safetensors has SHA-256 /],
+  [
+    'a truncated tensor file',
+    'adam-generator.safetensors',
+    (path) => truncate(path, 20),
+    /adam-generator\.safetensors has 20 bytes, checkpoint\.json says \d+/,
+  ],
+  ['a changed state', 'state.json', flipLastBit, /state\.json has SHA-256/],
+  ['a torn manifest', 'checkpoint.json', (path) => truncate(path, 100), /checkpoint\.json is not JSON/],
+  ['an empty manifest', 'checkpoint.json', (path) => truncate(path, 0), /checkpoint\.json is not JSON/],
+  [
+    'a manifest of another format',
+    'checkpoint.json',
+    edit('"version": 1', '"version": 2'),
+    /checkpoint\.json is not what it should be: version/,
+  ],
+  ['a manifest of another checkpoint', 'checkpoint.json', edit('"images": 256', '"images": 255'), /checkpoint\.json belongs to images 255/],
+  [
+    'a manifest that names fewer files',
+    'checkpoint.json',
+    edit('"generator.safetensors"', '"other.safetensors"'),
+    /does not name generator\.safetensors/,
+  ],
+];
+for (const [what, name, damage, reason] of DAMAGES) {
+  test(`${what} is noticed; the checkpoint is skipped with the reason and the older one used`, async (t) => {
+    const root = await temporaryFolder(t);
+    const store = fileStore(root);
+    const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+    await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
+    await damage(join(root, checkpointKey(256), name));
+    const found = await loadNewestCheckpoint(store);
+    assert.deepEqual(found?.checkpoint.ref, parent.ref);
+    assert.deepEqual(
+      found?.skipped.map(({ key }) => key),
+      [checkpointKey(256)],
+    );
+    assert.match(found?.skipped[0]?.reason ?? '', reason);
+  });
+}
+
+test('where every checkpoint is damaged the run refuses to begin anew in silence', async (t) => {
+  const root = await temporaryFolder(t);
+  const store = fileStore(root);
+  await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  await flipLastBit(join(root, checkpointKey(128), 'generator-ema.safetensors'));
+  await assert.rejects(loadNewestCheckpoint(store), {
+    code: 'CheckpointInvalid',
+    message: /all 1 checkpoints in file:.* are damaged .*generator-ema.*remove checkpoints\//,
+  });
+});
+
+test('a quick look takes sizes into account, without reading tensors', async (t) => {
+  const root = await temporaryFolder(t);
+  const store = fileStore(root);
+  const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
+  assert.equal((await findNewestCheckpoint(store))?.checkpoint.ref.images, 256);
+  await truncate(join(root, checkpointKey(256), 'generator.safetensors'), 8);
+  const found = await findNewestCheckpoint(store);
+  assert.equal(found?.checkpoint.ref.images, 128);
+  assert.match(found.skipped[0]?.reason ?? '', /generator\.safetensors has 8 bytes/);
+});
+
+test('a damaged checkpoint is replaced when training comes by again', async (t) => {
+  const root = await temporaryFolder(t);
+  const store = fileStore(root);
+  const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
+  await flipLastBit(join(root, checkpointKey(256), 'generator.safetensors'));
+  const again = await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
+  const found = await loadNewestCheckpoint(store);
+  assert.deepEqual(found?.checkpoint.ref, again.ref);
+  assert.deepEqual(found?.skipped, []);
+});
+
+test('saving where nothing was trained since the parent writes no tensor; new log lines and a phase end are added', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  const before = await store.list('');
+  assert.equal(await saveCheckpoint(store, someCheckpoint(128, 9, { parent, logs: {} }), mayWrite), parent);
+  assert.deepEqual(await store.list(''), before);
+  const amended = await saveCheckpoint(store, someCheckpoint(128, 9, { parent, phaseEnd: 4 }), mayWrite);
+  assert.equal(amended.manifest.phaseEnd, 4);
+  assert.equal(amended.manifest.segments.length, 2);
+  assert.equal((await loadNewestCheckpoint(store))?.checkpoint.manifest.weightsDigest, parent.manifest.weightsDigest);
+});
+
+test('a save that fails half-way leaves nothing behind and can be made again', async (t) => {
+  const folder = fileStore(await temporaryFolder(t));
+  let room = false;
+  const store: Store = {
+    ...folder,
+    write: async (key, parts, condition) => {
+      if (!room && key.includes('adam-generator')) throw new PgganError('StoreFull', 'no room');
+      return folder.write(key, parts, condition);
+    },
+  };
+  await assert.rejects(saveCheckpoint(store, someCheckpoint(128, 1), mayWrite), { code: 'StoreFull' });
+  assert.deepEqual(await store.list(''), []);
+  room = true;
+  await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  assert.equal((await loadNewestCheckpoint(store))?.checkpoint.ref.images, 128);
+});
+
+test('a process that lost the run commits nothing and removes nothing', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  let asked = 0;
+  const guard = async () => {
+    asked += 1;
+    if (asked === 2) throw new PgganError('RunOwned', 'taken');
+  };
+  await assert.rejects(saveCheckpoint(store, someCheckpoint(128, 1), guard), { code: 'RunOwned' });
+  assert.equal(asked, 2);
+  const [folder] = await listCheckpoints(store);
+  assert.equal(folder?.committed, false);
+  assert.equal(folder?.entries.length, 6);
+});
+
+test('a process killed between the last file and checkpoint.json leaves the checkpoint before it as the newest', async (t) => {
+  const root = await temporaryFolder(t);
+  const child = spawn(process.execPath, [
+    '--input-type=module-typescript',
+    '-e',
+    `import { saveCheckpoint } from ${here('./checkpoint.ts')};
+     import { fileStore } from ${here('./file-store.ts')};
+     import { mayWrite, someCheckpoint } from ${here('./test-checkpoints.ts')};
+     const store = fileStore(process.argv[1]);
+     const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+     let asked = 0;
+     await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), async () => { if (++asked === 2) process.kill(process.pid, 'SIGKILL'); });`,
+    root,
+  ]);
+  const signal = await new Promise((resolve) => child.on('exit', (_code, name) => resolve(name)));
+  assert.equal(signal, 'SIGKILL');
+  const store = fileStore(root);
+  assert.deepEqual(
+    (await listCheckpoints(store)).map(({ images, committed }) => [images, committed]),
+    [
+      [256, false],
+      [128, true],
+    ],
+  );
+  const found = await loadNewestCheckpoint(store);
+  assert.equal(found?.checkpoint.ref.images, 128);
+  const again = await saveCheckpoint(store, someCheckpoint(256, 2, { parent: found.checkpoint }), mayWrite);
+  assert.deepEqual((await loadNewestCheckpoint(store))?.checkpoint.ref, again.ref);
+});
+
+test('the Python package reads every tensor file of a checkpoint', async (t) => {
+  const root = await temporaryFolder(t);
+  const { key } = await saveCheckpoint(fileStore(root), someCheckpoint(128, 0.75), mayWrite);
+  const out = judge(
+    t,
+    `
+import sys
+from safetensors.numpy import load_file
+for path in sys.argv[1:]:
+    print(sorted((k, v.dtype.name, v.shape, float(v.sum())) for k, v in load_file(path).items()))
+`,
+    TENSOR_FILES.map((name) => join(root, key, `${name}.safetensors`)),
+  );
+  if (out === undefined) return;
+  const line = "[('4x4/Dense/bias', 'float32', (3,), -2.25), ('4x4/Dense/weight', 'float32', (2, 3), 4.5)]";
+  assert.deepEqual(
+    out.trim().split('\n'),
+    TENSOR_FILES.map(() => line),
+  );
+});
+
+function here(name: string): string {
+  return JSON.stringify(new URL(name, import.meta.url).href);
+}
+
+async function flipLastBit(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length - 3] = (bytes[bytes.length - 3] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
+
+function edit(from: string, to: string): (path: string) => Promise<void> {
+  return async (path) => {
+    const text = await readFile(path, 'utf8');
+    assert.ok(text.includes(from));
+    await writeFile(path, text.replace(from, to));
+  };
+}
