@@ -1,0 +1,111 @@
+/** Reads a golden case: a safetensors file whose metadata says which networks its numbers belong to. */
+import * as tf from '@tensorflow/tfjs';
+import { PgganError } from '../../crds/errors.ts';
+import { LOSS_DEFAULTS, type LossOptions, NETWORK_DEFAULTS, OPTIMIZER_DEFAULTS, type OptimizerOptions } from '../../crds/run.ts';
+import { parseSafetensors } from '../checkpoint/safetensors.ts';
+import type { NetworkShape } from '../networks/weights.ts';
+
+export type GoldenCase = {
+  readonly name: string;
+  readonly shape: NetworkShape;
+  readonly loss: LossOptions;
+  readonly optimizer: OptimizerOptions;
+  readonly learningRate: number;
+  readonly averagingDecay: number;
+  /** Levels of detail with forward values and gradients, and with three training iterations. */
+  readonly lods: readonly number[];
+  readonly trainLods: readonly number[];
+  /** Names of the weights of each network, in the reference's order. */
+  readonly weightNames: { readonly G: readonly string[]; readonly D: readonly string[] };
+  readonly has: (key: string) => boolean;
+  /** The tensor of that key as float32. @throws {PgganError} CheckpointInvalid when the file lacks it */
+  readonly values: (key: string) => GoldenValues;
+};
+
+export type GoldenValues = { readonly shape: readonly number[]; readonly data: Float32Array };
+
+/** @throws {PgganError} CheckpointInvalid, naming what the file lacks or contradicts */
+export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
+  const refuse = (problem: string): never => {
+    throw new PgganError('CheckpointInvalid', `${file} is not a golden case: ${problem}`);
+  };
+  const text = (key: string): string => metadata[key] ?? refuse(`its metadata lacks '${key}'`);
+  const number = (key: string, otherwise?: number): number => (otherwise !== undefined && metadata[key] === undefined ? otherwise : Number(text(key)));
+  const list = <T>(key: string): readonly T[] => JSON.parse(text(key)) as T[];
+  return {
+    name: metadata['case'] ?? file,
+    shape: {
+      ...NETWORK_DEFAULTS,
+      channels: number('num_channels') === 3 ? 3 : 1,
+      resolution: number('resolution'),
+      labelSize: number('label_size'),
+      fmapBase: number('fmap_base'),
+      fmapMax: number('fmap_max'),
+      latentSize: number('latent_size'),
+      ...switches(JSON.parse(text('G_kwargs')) as Keywords, JSON.parse(text('D_kwargs')) as Keywords, refuse),
+    },
+    loss: {
+      wganLambda: number('wgan_lambda', LOSS_DEFAULTS.wganLambda),
+      wganEpsilon: number('wgan_epsilon', LOSS_DEFAULTS.wganEpsilon),
+      wganTarget: number('wgan_target', LOSS_DEFAULTS.wganTarget),
+      condWeight: number('cond_weight', LOSS_DEFAULTS.condWeight),
+    },
+    optimizer: {
+      ...OPTIMIZER_DEFAULTS,
+      beta1: number('beta1', OPTIMIZER_DEFAULTS.beta1),
+      beta2: number('beta2', OPTIMIZER_DEFAULTS.beta2),
+      epsilon: number('epsilon', OPTIMIZER_DEFAULTS.epsilon),
+    },
+    learningRate: number('lr', 0.001),
+    averagingDecay: number('ema_beta', 0.999),
+    lods: list<number>('lods'),
+    trainLods: list<number>('train_lods'),
+    weightNames: { G: list<string>('G_trainables'), D: list<string>('D_trainables') },
+    has: (key) => tensors.has(key),
+    values: (key) => {
+      const stored = tensors.get(key);
+      if (stored?.dtype !== 'F32') return refuse(`it lacks the float32 tensor '${key}'`);
+      // A copy, because a tensor may start anywhere in the file and a Float32Array only at a multiple of four.
+      return { shape: stored.shape, data: new Float32Array(Uint8Array.from(stored.data).buffer) };
+    },
+  };
+}
+
+/** The values of `key` as a tensor of the current scope. */
+export function goldenTensor<T extends tf.Tensor>(golden: GoldenCase, key: string): T {
+  const { shape, data } = golden.values(key);
+  return tf.tensor(data, [...shape]) as unknown as T;
+}
+
+type Keywords = Readonly<Record<string, unknown>>;
+
+/** The reference's keyword arguments by our names, with the networks that know them. */
+const KEYWORDS = {
+  fmap_base: { option: 'fmapBase', networks: 'GD' },
+  fmap_decay: { option: 'fmapDecay', networks: 'GD' },
+  fmap_max: { option: 'fmapMax', networks: 'GD' },
+  use_wscale: { option: 'useWscale', networks: 'GD' },
+  fused_scale: { option: 'fusedScale', networks: 'GD' },
+  latent_size: { option: 'latentSize', networks: 'G' },
+  normalize_latents: { option: 'normalizeLatents', networks: 'G' },
+  use_pixelnorm: { option: 'usePixelnorm', networks: 'G' },
+  pixelnorm_epsilon: { option: 'pixelnormEpsilon', networks: 'G' },
+  use_leakyrelu: { option: 'useLeakyRelu', networks: 'G' },
+  mbstd_group_size: { option: 'mbstdGroupSize', networks: 'D' },
+} as const;
+
+// How the reference builds its graph; the numbers are the same.
+const IRRELEVANT = ['structure', 'dtype', 'is_template_graph'];
+
+function switches(G: Keywords, D: Keywords, refuse: (problem: string) => never): Partial<NetworkShape> {
+  const options: Record<string, unknown> = {};
+  for (const [key, value] of [...Object.entries(G), ...Object.entries(D)]) {
+    if (IRRELEVANT.includes(key)) continue;
+    if (!(key in KEYWORDS)) return refuse(`unknown network option '${key}'`);
+    const { option, networks } = KEYWORDS[key as keyof typeof KEYWORDS];
+    if (networks === 'GD' && G[key] !== D[key]) return refuse(`'${key}' is ${String(G[key])} for G and ${String(D[key])} for D; one value serves both here`);
+    options[option] = value;
+  }
+  return options;
+}
