@@ -17,7 +17,7 @@ export type Plan = { readonly actions: readonly Action[]; readonly status: Train
 
 /** The whole of the operator's judgement about one training: (object, world, clock) -> actions and status. */
 export function plan(training: TrainingObject, seen: Observed, now: Date): Plan {
-  const wanted = expectation(training.spec);
+  const wanted = expectation(training);
   const asked = training.metadata.annotations?.[RETRY_ANNOTATION];
   const retry = asked !== undefined && asked !== training.status?.lastHandledRetry;
   const phases = wanted.kind === 'valid' ? wanted.phases : [];
