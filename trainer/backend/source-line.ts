@@ -2,7 +2,7 @@
 
 /** The innermost frame that is neither this folder's machinery nor a package, as `path:line:column`. */
 export function sourceLine(error: Error): string {
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
   const frame = frames.find((line) => !MACHINERY.test(line));
   return /\(?([^\s()]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]?.replace(/^file:\/\//, '') ?? 'outside our own code';
 }

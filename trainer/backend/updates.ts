@@ -34,7 +34,10 @@ export function applyAdam(update: AdamUpdate): void {
   });
 }
 
-/** As applyAdam where the scalar `ok` is 1; where it is 0 variable and moments stay as they are, whatever the gradient holds (NaN, infinity). */
+/**
+ * As applyAdam where the scalar `ok` is 1; where it is 0 variable and moments keep their bits, whatever the gradient holds (NaN, infinity).
+ * Only what TensorFlow never computes itself is lost: numbers below 1.2e-38 and the sign of zero.
+ */
 export function applyAdamIf(ok: tf.Tensor, update: AdamUpdate): void {
   tf.tidy(() => {
     const apply = tf.cast(ok, 'bool');
