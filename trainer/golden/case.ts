@@ -31,8 +31,10 @@ export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
     throw new PgganError('CheckpointInvalid', `${file} is not a golden case: ${problem}`);
   };
   const text = (key: string): string => metadata[key] ?? refuse(`its metadata lacks '${key}'`);
-  const number = (key: string, otherwise?: number): number => (otherwise !== undefined && metadata[key] === undefined ? otherwise : Number(text(key)));
-  const list = <T>(key: string): readonly T[] => JSON.parse(text(key)) as T[];
+  const number = (key: string, otherwise?: number): number =>
+    otherwise !== undefined && metadata[key] === undefined ? otherwise : Number(text(key));
+  const numbers = (key: string): readonly number[] => JSON.parse(text(key)) as number[];
+  const names = (key: string): readonly string[] => JSON.parse(text(key)) as string[];
   return {
     name: metadata['case'] ?? file,
     shape: {
@@ -59,9 +61,9 @@ export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
     },
     learningRate: number('lr', 0.001),
     averagingDecay: number('ema_beta', 0.999),
-    lods: list<number>('lods'),
-    trainLods: list<number>('train_lods'),
-    weightNames: { G: list<string>('G_trainables'), D: list<string>('D_trainables') },
+    lods: numbers('lods'),
+    trainLods: numbers('train_lods'),
+    weightNames: { G: names('G_trainables'), D: names('D_trainables') },
     has: (key) => tensors.has(key),
     values: (key) => {
       const stored = tensors.get(key);
@@ -73,9 +75,9 @@ export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
 }
 
 /** The values of `key` as a tensor of the current scope. */
-export function goldenTensor<T extends tf.Tensor>(golden: GoldenCase, key: string): T {
+export function goldenTensor<R extends tf.Rank = tf.Rank>(golden: GoldenCase, key: string): tf.Tensor<R> {
   const { shape, data } = golden.values(key);
-  return tf.tensor(data, [...shape]) as unknown as T;
+  return tf.tensor<R>(data, [...shape] as tf.ShapeMap[R]);
 }
 
 type Keywords = Readonly<Record<string, unknown>>;
@@ -104,7 +106,8 @@ function switches(G: Keywords, D: Keywords, refuse: (problem: string) => never):
     if (IRRELEVANT.includes(key)) continue;
     if (!(key in KEYWORDS)) return refuse(`unknown network option '${key}'`);
     const { option, networks } = KEYWORDS[key as keyof typeof KEYWORDS];
-    if (networks === 'GD' && G[key] !== D[key]) return refuse(`'${key}' is ${String(G[key])} for G and ${String(D[key])} for D; one value serves both here`);
+    if (networks === 'GD' && G[key] !== D[key])
+      return refuse(`'${key}' is ${String(G[key])} for G and ${String(D[key])} for D; one value serves both here`);
     options[option] = value;
   }
   return options;

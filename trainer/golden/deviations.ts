@@ -25,7 +25,8 @@ export const NATIVE_TOLERANCES: Tolerances = {
   gradientsD: 5e-6,
   weightsTrained: 1e-4,
   weightsAveraged: 1e-6,
-  adamMoments: 1e-4,
+  // Gradients and their squares.
+  adamMoments: 2e-5,
 };
 
 /** WebAssembly adds up in another order. */

@@ -10,23 +10,28 @@ import { currentImages, fullImages, levelOf } from './levels.ts';
 
 /** Compares everything that the case holds for one level of detail. */
 export function replayLosses(golden: GoldenCase, lod: number, tolerances: Tolerances): readonly Deviation[] {
-  return tf.tidy(() => {
+  return tf.tidy((): Deviation[] & tf.TensorContainerArray => {
     const at = `lod${lod}`;
     const { shape, loss } = golden;
     const level = levelOf(shape, lod);
     const deviations: Deviation[] = [];
     const compare = (key: string, quantity: Quantity, actual: tf.Tensor): void => {
       const expected = golden.values(`${at}/${key}`).data;
-      deviations.push({ at: `${at}/${key}`, quantity, deviation: largestDeviation(actual.dataSync(), expected), tolerance: tolerances[quantity] });
+      deviations.push({
+        at: `${at}/${key}`,
+        quantity,
+        deviation: largestDeviation(actual.dataSync(), expected),
+        tolerance: tolerances[quantity],
+      });
     };
     const weightsG = allWeights(golden, 'G');
     const weightsD = allWeights(golden, 'D');
     const inputs = (network: 'G' | 'D') => ({
       ...level,
-      latents: goldenTensor<tf.Tensor2D>(golden, `${at}/in/lat${network}`),
-      ...(shape.labelSize > 0 ? { labels: goldenTensor<tf.Tensor2D>(golden, `${at}/in/lab${network}`) } : {}),
+      latents: goldenTensor<tf.Rank.R2>(golden, `${at}/in/lat${network}`),
+      ...(shape.labelSize > 0 ? { labels: goldenTensor<tf.Rank.R2>(golden, `${at}/in/lab${network}`) } : {}),
     });
-    const reals = currentImages(goldenTensor(golden, `${at}/in/reals`), level.resolution);
+    const reals = currentImages(goldenTensor<tf.Rank.R4>(golden, `${at}/in/reals`), level.resolution);
 
     compare('out/G_images', 'images', fullImages(generator(shape, byName(weightsG), inputs('D')), shape.resolution));
     const judged = discriminator(shape, byName(weightsD), reals, level);
@@ -37,7 +42,7 @@ export function replayLosses(golden: GoldenCase, lod: number, tolerances: Tolera
       discriminatorLoss(shape, loss, byName(weightsG), byName(weights), {
         ...inputs('D'),
         reals,
-        mixing: goldenTensor<tf.Tensor4D>(golden, `${at}/in/u`),
+        mixing: goldenTensor<tf.Rank.R4>(golden, `${at}/in/u`),
       }),
     );
     compare('out/D_loss_mean', 'losses', D.value);
@@ -54,7 +59,7 @@ export function replayLosses(golden: GoldenCase, lod: number, tolerances: Tolera
     compare('out/G_loss_mean', 'losses', G.value);
     for (const name of golden.weightNames.G) compare(`grad/G/${name}`, 'gradientsG', G.gradients[name] ?? tf.zerosLike(weightsG[name]!));
     return deviations;
-  }) as readonly Deviation[];
+  });
 }
 
 function allWeights(golden: GoldenCase, network: 'G' | 'D'): Record<string, tf.Tensor> {

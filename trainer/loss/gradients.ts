@@ -26,10 +26,11 @@ export function lossAndGradients<T extends Terms>(
 
 /** Hands kept tensors back to the caller's scope. */
 function releaseAll(kept: Terms): Terms {
-  const release = (tensor: tf.Tensor): tf.Tensor => {
-    const scoped = tf.clone(tensor);
-    tensor.dispose();
-    return scoped;
-  };
   return Object.fromEntries(Object.entries(kept).map(([name, tensor]) => [name, tensor && release(tensor)]));
+}
+
+function release(kept: tf.Tensor): tf.Tensor {
+  const scoped = tf.clone(kept);
+  kept.dispose();
+  return scoped;
 }

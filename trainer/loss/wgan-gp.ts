@@ -50,7 +50,7 @@ export function discriminatorLoss(
   const terms: DiscriminatorTerms = {
     realScores: real.scores,
     fakeScores: fake.scores,
-    mixedScores: mixedScores as tf.Tensor2D,
+    mixedScores,
     mixedNorms,
     epsilonPenalty,
     ...(labels && real.labels && fake.labels

@@ -35,7 +35,7 @@ export function convolveUp(x: tf.Tensor4D, kernel: tf.Tensor): tf.Tensor4D {
 export const convolveDown = (x: tf.Tensor4D, kernel: tf.Tensor): tf.Tensor4D => tf.conv2d(x, kernel as tf.Tensor4D, 2, 'same');
 
 /** x [N, in] times weights [in, out]. */
-export const dense = (x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D => tf.matMul(x, weight as tf.Tensor2D);
+export const dense = (x: tf.Tensor2D, weight: tf.Tensor): tf.Tensor2D => tf.matMul(x, weight);
 
 /** `from` where fade is 0, `to` where it is 1. */
 export const blend = (from: tf.Tensor4D, to: tf.Tensor4D, fade: tf.Scalar): tf.Tensor4D =>

@@ -41,7 +41,10 @@ export function generatorWeights(shape: NetworkShape): readonly WeightSpec[] {
     ...toRgb(1),
     ...stagesAbove4x4(shape).flatMap((stage) => [
       ...(shape.fusedScale
-        ? layer(`${block(stage)}/Conv0_up`, stage, [3, 3, maps(stage), maps(stage - 1)], { fanIn: 9 * maps(stage - 1), biases: maps(stage) })
+        ? layer(`${block(stage)}/Conv0_up`, stage, [3, 3, maps(stage), maps(stage - 1)], {
+            fanIn: 9 * maps(stage - 1),
+            biases: maps(stage),
+          })
         : layer(`${block(stage)}/Conv0`, stage, [3, 3, maps(stage - 1), maps(stage)], { fanIn: 9 * maps(stage - 1) })),
       ...layer(`${block(stage)}/Conv1`, stage, [3, 3, maps(stage), maps(stage)], { fanIn: 9 * maps(stage) }),
       ...toRgb(stage),
@@ -116,7 +119,13 @@ function layersOf(shape: NetworkShape) {
     const resolution = 2 ** (stage + 1);
     const biases = options.biases ?? weight.at(-1) ?? 0;
     return [
-      { name: `${name}/weight`, shape: weight, resolution, init: { kind: 'normal', std: shape.useWscale ? 1 : std }, scale: shape.useWscale ? std : 1 },
+      {
+        name: `${name}/weight`,
+        shape: weight,
+        resolution,
+        init: { kind: 'normal', std: shape.useWscale ? 1 : std },
+        scale: shape.useWscale ? std : 1,
+      },
       { name: `${name}/bias`, shape: [biases], resolution, init: { kind: 'zeros' }, scale: 1 },
     ];
   };

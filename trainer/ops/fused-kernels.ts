@@ -21,7 +21,6 @@ function sumOfShifts(kernel: tf.Tensor4D, scale: number): tf.Tensor4D {
 function shiftMatrix(scale: number): Float32Array {
   const matrix = new Float32Array(16 * 9);
   for (const i of [0, 1, 2])
-    for (const j of [0, 1, 2])
-      for (const dy of [0, 1]) for (const dx of [0, 1]) matrix[((i + dy) * 4 + (j + dx)) * 9 + i * 3 + j] = scale;
+    for (const j of [0, 1, 2]) for (const dy of [0, 1]) for (const dx of [0, 1]) matrix[((i + dy) * 4 + (j + dx)) * 9 + i * 3 + j] = scale;
   return matrix;
 }
