@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asError, PgganError } from '../../crds/errors.ts';
 import { codeOf } from '../checkpoint/file-errors.ts';
+import { channelsFirst } from './channels.ts';
 import { decodePicture, type Picture } from './decode.ts';
 import { type Description, MAX_RESOLUTION, MIN_RESOLUTION } from './folder.ts';
 import { numpyShuffledOrder } from './mt19937.ts';
@@ -149,12 +150,5 @@ async function pixelsOf(file: string, options: CreateFromImages, form: Form): Pr
   if (picture.width !== form.size || picture.height !== form.size || picture.channels !== form.channels) {
     throw new PgganError('ImagesInvalid', `${file} has changed while the dataset was written`);
   }
-  return channelsFirst(picture);
-}
-
-/** H,W,C to C,H,W. */
-function channelsFirst({ channels, pixels }: Picture): Uint8Array {
-  if (channels === 1) return pixels;
-  const plane = pixels.length / channels;
-  return Uint8Array.from({ length: pixels.length }, (_, i) => pixels[(i % plane) * channels + Math.floor(i / plane)] as number);
+  return channelsFirst(picture.pixels, picture.channels);
 }

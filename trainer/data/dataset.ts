@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
-import type { Shape } from './example.ts';
+import { copyChannelsLast } from './channels.ts';
 import { type DatasetSource, datasetDigest, type FolderFiles, fileDigest, folderFiles, localFolder, readDescription } from './folder.ts';
 import { type Labels, parseLabels } from './npy.ts';
 import { openRecords, type RecordFile } from './tfrecord.ts';
@@ -111,16 +111,7 @@ function readBatch(level: RecordFile, indexes: ArrayLike<number>): Uint8Array {
   const size = level.shape[0] * level.shape[1] * level.shape[2];
   const batch = new Uint8Array(indexes.length * size);
   for (let i = 0; i < indexes.length; i++) {
-    copyChannelsLast(level.read(indexes[i] ?? -1), level.shape, batch.subarray(i * size, (i + 1) * size));
+    copyChannelsLast(level.read(indexes[i] ?? -1), level.shape[0], batch.subarray(i * size, (i + 1) * size));
   }
   return batch;
-}
-
-/** C,H,W to H,W,C. */
-function copyChannelsLast(pixels: Uint8Array, [channels, height, width]: Shape, out: Uint8Array): void {
-  if (channels === 1) return out.set(pixels);
-  const plane = height * width;
-  for (let channel = 0; channel < channels; channel++) {
-    for (let at = 0; at < plane; at++) out[at * channels + channel] = pixels[channel * plane + at] ?? 0;
-  }
 }
