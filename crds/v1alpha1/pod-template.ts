@@ -49,15 +49,15 @@ const env = z.strictObject({
   value: text(1024).default('').describe('Its value. Not for secrets: everyone who may read the training sees it.'),
 });
 
-const RESERVED = '^([^/]*[.])?(kubernetes[.]io|k8s[.]io|pggan[.]dev)/';
+const RESERVED = '^([^/]*[.])?(kubernetes[.]io|(x-)?k8s[.]io|pggan[.]dev)/';
 
 const podMetadata = (what: string, valueLength: number) =>
   z.record(z.string(), text(valueLength).describe(`Value of the ${what}.`)).meta({
-    description: `Additional ${what}s of the pods. Keys of kubernetes.io, k8s.io and pggan.dev are refused.`,
+    description: `Additional ${what}s of the pods. Keys of kubernetes.io, k8s.io, x-k8s.io (Kueue) and pggan.dev are refused.`,
     maxProperties: 16,
     ...rules({
       rule: `self.all(key, !key.matches('${RESERVED}'))`,
-      message: `${what}s of kubernetes.io, k8s.io (Kueue's among them) and pggan.dev belong to their controllers`,
+      message: `${what}s of kubernetes.io, k8s.io, x-k8s.io (Kueue) and pggan.dev belong to their controllers`,
     }),
   });
 

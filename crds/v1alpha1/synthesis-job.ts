@@ -72,7 +72,7 @@ export const synthesisSpec = z
         fieldPath: '.shards',
       },
       {
-        rule: "has(self.store) || has(self.trainingRef) || !(self.output.uri.startsWith('s3://') || self.checkpoint.uri.startsWith('s3://'))",
+        rule: "has(self.store) || has(self.trainingRef) || !(self.output.uri.startsWith('s3://') || (has(self.checkpoint) && self.checkpoint.uri.startsWith('s3://')))",
         message: 'store must be set: it says how the s3:// URIs of this job are reached',
         reason: 'FieldValueRequired',
       },
