@@ -1,0 +1,112 @@
+/** Opens a run for one process: the dataset, the right to write, run.json, and the newest good checkpoint or the run it is forked from. */
+import { readFileSync } from 'node:fs';
+import { asError, PgganError } from '../../crds/errors.ts';
+import type { CheckpointRef } from '../../crds/progress.ts';
+import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
+import { phases } from '../../crds/schedule.ts';
+import { type LoadedCheckpoint, loadNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
+import { openStore } from '../checkpoint/open-store.ts';
+import { acquireRun, systemClock, type Writer } from '../checkpoint/owner.ts';
+import { claimRun, type RunRecord } from '../checkpoint/run-folder.ts';
+import type { Store } from '../checkpoint/store.ts';
+import { type Dataset, openDataset } from '../data/dataset.ts';
+import { checkOptions } from './check-options.ts';
+import type { StepOptions } from './program.ts';
+
+export type OpenRun = {
+  readonly store: Store;
+  readonly writer: Writer;
+  readonly dataset: Dataset;
+  readonly options: StepOptions;
+  readonly record: RunRecord;
+  /** The newest good checkpoint of this run. */
+  readonly restored: LoadedCheckpoint | undefined;
+  /** For a new run with initFrom: whose weights it starts with, and after how many images. */
+  readonly origin: Origin | undefined;
+  readonly warnings: readonly string[];
+  close(): Promise<void>;
+};
+
+export type Origin = {
+  readonly checkpoint: LoadedCheckpoint<'generator' | 'discriminator' | 'generator-ema'>;
+  readonly images: number;
+};
+
+/**
+ * @param trains false for a preflight, which reads no tensors' worth of time but claims the folder all the same
+ * @throws {PgganError} of the store, the dataset, the options, the fingerprint or another writer
+ */
+export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRun> {
+  const dataset = await openDataset(run.dataset.uri);
+  try {
+    checkOptions(run, dataset);
+    const store = openStore(run.run.uri);
+    const source = run.initFrom ? await loadOrigin(run, run.initFrom) : undefined;
+    const writer = await acquireRun(store, run.owner, systemClock, { trains });
+    try {
+      const parts = fingerprintParts(run, dataset.digest, source?.checkpoint.ref.digest ?? null);
+      const claim = {
+        parts,
+        options: { ...run },
+        software: softwareVersions(),
+        data: { label: dataset.source.kind === 'phantom' ? ('phantom' as const) : ('images' as const), images: dataset.images, name: dataset.name },
+      };
+      const { record } = await claimRun(store, claim, systemClock.now());
+      const found = await loadNewestCheckpoint(store);
+      return {
+        store,
+        writer,
+        dataset,
+        options: stepOptions(run, dataset),
+        record,
+        restored: found?.checkpoint,
+        origin: found ? undefined : source,
+        warnings: (found?.skipped ?? []).map(({ key, reason }) => `checkpoint ${key} is damaged and was skipped: ${reason}`),
+        async close() {
+          dataset.close();
+          await writer.release();
+        },
+      };
+    } catch (error) {
+      await writer.release();
+      throw error;
+    }
+  } catch (error) {
+    dataset.close();
+    throw error;
+  }
+}
+
+/** What the steps of this run have in common. */
+export function stepOptions(run: TrainingRun, dataset: Dataset): StepOptions {
+  return {
+    shape: { ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize },
+    loss: run.loss,
+    optimizer: run.optimizer,
+    averagingDecay: run.averaging.decay,
+    precision: run.precision,
+    mirrorAugment: run.mirrorAugment,
+  };
+}
+
+async function loadOrigin(run: TrainingRun, { uri, startKimg }: NonNullable<TrainingRun['initFrom']>): Promise<Origin> {
+  const found = await loadNewestCheckpoint(openStore(uri), { files: ['generator', 'discriminator', 'generator-ema'] });
+  if (!found) throw new PgganError('CheckpointInvalid', `initFrom: ${uri} holds no checkpoint`);
+  const { checkpoint } = found;
+  const phase = phases(run.schedule, run.totalKimg).findLast(({ startImages }) => startImages < checkpoint.manifest.images);
+  return { checkpoint, images: startKimg === undefined ? (phase?.startImages ?? 0) : startKimg * 1000 };
+}
+
+/** The reference to record as the parent of a fork's first checkpoint. */
+export function originRef(origin: Origin | undefined): CheckpointRef | undefined {
+  return origin?.checkpoint.ref;
+}
+
+function softwareVersions(): Readonly<Record<string, string>> {
+  try {
+    const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { name: string; version: string };
+    return { [name]: version, node: process.version };
+  } catch (error) {
+    return { node: process.version, note: `package.json could not be read: ${asError(error).message}` };
+  }
+}

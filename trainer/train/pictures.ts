@@ -1,0 +1,88 @@
+/** The pictures of a run: reals, the same latents at every tick, and the growth figure at its end. */
+import type { TrainingRun } from '../../crds/run.ts';
+import type { Moment } from '../../crds/schedule.ts';
+import { loadCheckpoint, listCheckpoints } from '../checkpoint/load-checkpoint.ts';
+import type { Store } from '../checkpoint/store.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { gridPng, gridSize, type ImageBatch } from '../report/grid.ts';
+import { type GrowthColumn, growthPng } from '../report/growth.ts';
+import { createSampler } from '../synthesis/sampler.ts';
+import { fadeOf, labelRows } from './feeds.ts';
+import type { StepOptions } from './program.ts';
+import type { Random } from './random.ts';
+import type { Session } from './session.ts';
+import { fromTensorFiles } from './tensor-files.ts';
+
+/** The reference's layout, capped so that small networks do not spend their time on drawing. */
+const MOST = { columns: 16, rows: 9 };
+const GROWTH_ROWS = 6;
+/** Smallest side of an image in the growth figure, in pixels. */
+const GROWTH_SIDE = 128;
+
+export interface Pictures {
+  /** Real images at full resolution; once, at the beginning of a run. */
+  reals(): Promise<void>;
+  /** The run's fixed latents through the averaged generator; returns the picture's key in the run folder. */
+  fakes(session: Session, images: number, moment: Moment): Promise<string>;
+  /** The same latents at the end of each phase, side by side. */
+  growth(): Promise<string>;
+}
+
+export function createPictures(run: TrainingRun, store: Store, dataset: Dataset, options: StepOptions, random: Random): Pictures {
+  const { shape } = options;
+  const { columns, rows } = gridSize(shape.resolution, MOST);
+  const cells = columns * rows;
+  const order = random.permutation('grid/reals', 0, dataset.images);
+  const shown = Array.from({ length: cells }, (_, cell) => order[cell % order.length] ?? 0);
+  const input = {
+    latents: random.normal('grid/latents', 0, cells * shape.latentSize),
+    ...(dataset.labels ? { labels: labelRows(dataset, shown).data } : {}),
+  };
+  const isPhantom = dataset.source.kind === 'phantom';
+  const text = (what: string): Record<string, string> => ({
+    Software: 'pggan-operator',
+    Title: `${run.owner.namespace}/${run.owner.name}`,
+    Description: isPhantom ? `${what}; trained on phantoms, no patient is shown` : what,
+  });
+  const write = async (key: string, png: Buffer): Promise<string> => {
+    await store.write(key, [png]);
+    return key;
+  };
+  const batch = (data: ImageBatch['data'], resolution: number, count: number): ImageBatch => ({ data, shape: [count, resolution, resolution, shape.channels] });
+
+  return {
+    async reals() {
+      const images = batch(dataset.read(shape.resolution, shown), shape.resolution, cells);
+      await write('samples/reals.png', gridPng(images, { columns, rows, text: text(isPhantom ? 'phantoms of chest radiographs' : 'real training images') }));
+    },
+    fakes(session, images, { resolution, lod }) {
+      const name = `samples/fakes${String(Math.round(images / 1000)).padStart(6, '0')}.png`;
+      const made = batch(session.sample(input, fadeOf(lod)), resolution, cells);
+      return write(name, gridPng(made, { columns, rows, resolution: shape.resolution, text: text(`synthetic images after ${images} real images shown; not for diagnosis`) }));
+    },
+    async growth() {
+      const drawn: GrowthColumn[] = [];
+      for (const { key, committed } of (await listCheckpoints(store)).toReversed()) {
+        if (!committed) continue;
+        const checkpoint = await loadCheckpoint(store, key, { files: ['generator-ema'] });
+        if (checkpoint.manifest.phaseEnd === null) continue;
+        const weights = fromTensorFiles(shape, checkpoint, ['generator-ema']);
+        const sampler = createSampler({
+          shape,
+          weights: new Map([...weights].map(([name, value]) => [name.replace(/^Gs\//, ''), value])),
+          lod: checkpoint.state.previousLod ?? 0,
+          minibatch: GROWTH_ROWS,
+          mode: 'eager',
+        });
+        const few = {
+          latents: input.latents.subarray(0, GROWTH_ROWS * shape.latentSize),
+          ...(input.labels ? { labels: input.labels.subarray(0, GROWTH_ROWS * shape.labelSize) } : {}),
+        };
+        drawn.push({ resolution: sampler.resolution, images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS) });
+        sampler.dispose();
+      }
+      const png = growthPng(drawn, { side: Math.max(shape.resolution, GROWTH_SIDE), text: text('synthetic images, one column per resolution; not for diagnosis') });
+      return write('samples/growth.png', png);
+    },
+  };
+}

@@ -1,0 +1,139 @@
+/** The networks of a run while it trains: the compiled program of the current resolution, and host copies of every variable it does not hold. */
+import * as tf from '@tensorflow/tfjs';
+import { compileProgram } from '../backend/compile.ts';
+import type { Feeds, Program, ProgramDefinition } from '../backend/program.ts';
+import { discriminatorWeights, generatorWeights } from '../networks/weights.ts';
+import { type SampleInput, sampleAll } from '../synthesis/minibatches.ts';
+import { type ProgramKey, scalarNames, type StepOptions, trainingProgram } from './program.ts';
+import type { Random } from './random.ts';
+
+export type VariableValues = ReadonlyMap<string, Float32Array>;
+/** Inputs of a step: arrays with their shapes, or numbers. */
+export type HostFeeds = Readonly<Record<string, number | { readonly shape: readonly number[]; readonly data: Float32Array }>>;
+export type Scalars = Readonly<Record<string, number>>;
+
+export interface Session {
+  /** Makes the program for `key` the current one; compiles when it differs from the last. */
+  enter(key: ProgramKey): void;
+  /** One update; returns the step's scalars. */
+  step(name: 'discriminator' | 'generator', feeds: HostFeeds): Scalars;
+  /** Images [N, r, r, C] in [-1, 1] of the averaged generator at the current resolution and fade; any N. */
+  sample(input: SampleInput, fade?: number): Float32Array;
+  /** Sets the moments of Adam of both networks to zero. */
+  resetOptimizer(): void;
+  /** Copies of all variables of the run, at the final resolution. */
+  snapshot(): VariableValues;
+  dispose(): void;
+}
+
+/** Starts a session from `values`, which must hold every variable of the run. */
+export function createSession(options: StepOptions, mode: ProgramDefinition['mode'], values: VariableValues): Session {
+  const all = new Map(values);
+  let current: { readonly key: ProgramKey; readonly program: Program; readonly names: readonly string[] } | undefined;
+
+  const leave = (): void => {
+    if (!current) return;
+    for (const [name, value] of current.program.read()) all.set(name, value);
+    current.program.dispose();
+    current = undefined;
+  };
+  const running = (): NonNullable<typeof current> => {
+    if (!current) throw new Error('enter() a program first');
+    return current;
+  };
+
+  return {
+    enter(key) {
+      if (current && sameKey(current.key, key)) return;
+      leave();
+      const definition = trainingProgram(options, key, mode);
+      const names = Object.keys(definition.variables);
+      const program = compileProgram(definition);
+      program.write(new Map(names.map((name) => [name, valueOf(all, name)])));
+      // The program holds them now; a second copy of the optimizer's state would be hundreds of megabytes.
+      for (const name of names) all.delete(name);
+      current = { key, program, names };
+    },
+    step(name, feeds) {
+      return withTensors(feeds, (tensors) => {
+        const { scalars } = running().program.run(name, tensors);
+        if (!scalars) throw new Error(`step ${name} returned no scalars`);
+        const data = scalars.dataSync();
+        scalars.dispose();
+        return Object.fromEntries(scalarNames(name, options.shape.labelSize).map((scalar, i) => [scalar, data[i] ?? Number.NaN]));
+      });
+    },
+    sample(input, fade = 0) {
+      const { program, key } = running();
+      const { latentSize, labelSize } = options.shape;
+      return sampleAll(input, { latentSize, labelSize, minibatch: key.minibatch }, ({ latents, labels }) =>
+        withTensors(
+          {
+            latents: { shape: [key.minibatch, latentSize], data: latents },
+            ...(labels ? { labels: { shape: [key.minibatch, labelSize], data: labels } } : {}),
+            ...(key.fading ? { fade } : {}),
+          },
+          (tensors) => {
+            const { images } = program.run('sample', tensors);
+            if (!images) throw new Error('step sample returned no images');
+            const data = Float32Array.from(images.dataSync());
+            images.dispose();
+            return data;
+          },
+        ),
+      );
+    },
+    resetOptimizer() {
+      const isMoment = (name: string): boolean => name.startsWith('adam_');
+      for (const [name, value] of all) if (isMoment(name)) all.set(name, new Float32Array(value.length));
+      const { program, names } = running();
+      program.write(new Map([...program.read(names.filter(isMoment))].map(([name, value]) => [name, new Float32Array(value.length)])));
+    },
+    snapshot() {
+      return new Map([...all, ...(current?.program.read() ?? [])]);
+    },
+    dispose() {
+      current?.program.dispose();
+      current = undefined;
+      all.clear();
+    },
+  };
+}
+
+/** Values of every variable of a new run: weights drawn from `random`, biases and moments zero, the averaged generator equal to G. */
+export function initialValues(options: StepOptions, random: Random): VariableValues {
+  const values = new Map<string, Float32Array>();
+  const networks = { G: generatorWeights(options.shape), D: discriminatorWeights(options.shape) };
+  for (const [network, specs] of Object.entries(networks)) {
+    for (const { name, shape, init } of specs) {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const value = init.kind === 'zeros' ? new Float32Array(size) : random.normal(`init/${network}/${name}`, 0, size).map((x) => x * init.std);
+      values.set(`${network}/${name}`, value);
+      if (network === 'G') values.set(`Gs/${name}`, value.slice());
+      values.set(`adam_m/${network}/${name}`, new Float32Array(size));
+      values.set(`adam_v/${network}/${name}`, new Float32Array(size));
+    }
+  }
+  return values;
+}
+
+function sameKey(a: ProgramKey, b: ProgramKey): boolean {
+  return a.resolution === b.resolution && a.minibatch === b.minibatch && a.fading === b.fading;
+}
+
+function valueOf(values: VariableValues, name: string): Float32Array {
+  const value = values.get(name);
+  if (!value) throw new Error(`no value for variable ${name}`);
+  return value;
+}
+
+function withTensors<T>(feeds: HostFeeds, use: (tensors: Feeds) => T): T {
+  const tensors = Object.fromEntries(
+    Object.entries(feeds).map(([name, value]) => [name, typeof value === 'number' ? tf.scalar(value) : tf.tensor(value.data, [...value.shape])]),
+  );
+  try {
+    return use(tensors);
+  } finally {
+    tf.dispose(tensors);
+  }
+}

@@ -1,0 +1,39 @@
+/** Requests to stop: SIGTERM and SIGINT (repeats are one), and the end of the parent process where that is asked for. */
+
+export interface StopRequest {
+  readonly requested: boolean;
+  /** Why, in words; undefined while nothing was requested. */
+  readonly reason: string | undefined;
+  /** No longer keeps the process alive. */
+  release(): void;
+}
+
+/**
+ * Listens from the first moment on: as PID 1 in a container, Node would otherwise ignore SIGTERM. With PGGAN_PARENT=stdin the end of standard
+ * input counts as well: the local driver holds the other end of that pipe, so that even its kill -9 leaves no trainer behind.
+ */
+export function listenForStop(env: Readonly<Record<string, string | undefined>> = process.env): StopRequest {
+  let reason: string | undefined;
+  const request = (why: string) => (): void => {
+    reason ??= why;
+  };
+  process.on('SIGTERM', request('SIGTERM'));
+  process.on('SIGINT', request('SIGINT'));
+  const watchesParent = env['PGGAN_PARENT'] === 'stdin';
+  if (watchesParent) {
+    process.stdin.on('end', request('the parent process has ended'));
+    process.stdin.on('error', request('the parent process has ended'));
+    process.stdin.resume();
+  }
+  return {
+    get requested() {
+      return reason !== undefined;
+    },
+    get reason() {
+      return reason;
+    },
+    release() {
+      if (watchesParent) process.stdin.destroy();
+    },
+  };
+}
