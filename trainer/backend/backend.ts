@@ -6,7 +6,7 @@ import { asError, PgganError } from '../../crds/errors.ts';
 import { pinDeterminism, processorModel } from './determinism.ts';
 import { registerWasmKernels } from './wasm-kernels.ts';
 
-export type BackendKind = 'native' | 'wasm';
+type BackendKind = 'native' | 'wasm';
 
 /** What a run's bits depend on besides its seed; recorded in every checkpoint. */
 export type Backend = {

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { DTYPE, native } from './native.ts';
 import type { Feeds } from './program.ts';
 
-export type FeedType = { readonly shape: readonly number[]; readonly dtype: string };
+type FeedType = { readonly shape: readonly number[]; readonly dtype: string };
 export type Signature = ReadonlyMap<string, FeedType>;
 
 export function signatureOf(feeds: Feeds): Signature {

@@ -10,7 +10,7 @@ import { createVariables, resourceOf } from './variables.ts';
 import { variableNode, variableNodes } from './variable-nodes.ts';
 
 export type GraphOptions = {
-  /** Remember for every op the line that ran it, so that an error of TensorFlow names it. Costs some 0.1 s and 20 MB a step. */
+  /** Remember for every op the line that ran it, so that an error of TensorFlow names it. */
   readonly stacks: boolean;
 };
 
