@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { shared } from '../test/harness/shared.ts';
 import { PRESETS } from './presets.ts';
 import { resolveSchedule } from './resolve.ts';
@@ -157,13 +157,13 @@ const smallSchedules = fc
 test('phases equal a naive walk, cover the run without gap or overlap, and never go backwards', () => {
   fc.assert(
     fc.property(smallSchedules, ({ schedule, totalKimg }) => {
-      const list = phases(schedule, totalKimg);
+      const list: readonly Phase[] = phases(schedule, totalKimg);
       assert.deepEqual(list, naivePhases(schedule, totalKimg));
       assert.equal(list[0]?.startImages, 0);
       assert.ok((list.at(-1)?.endImages ?? 0) >= totalKimg * 1000);
       for (const [index, phase] of list.entries()) {
         assert.ok(phase.endImages > phase.startImages);
-        const next = list[index + 1];
+        const next: Phase | undefined = list[index + 1];
         if (!next) continue;
         assert.equal(next.startImages, phase.endImages);
         assert.ok(next.resolution > phase.resolution);

@@ -46,7 +46,7 @@ export function objectSchema(kind: Kind): Structural {
 }
 
 /** The structural schema of `schema`. What zod can say and the API server cannot read is left out or said in its words. */
-export function structural(schema: z.ZodType): Structural {
+function structural(schema: z.ZodType): Structural {
   const { $schema: _, ...json } = z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', reused: 'inline' });
   return restrict(json as Structural);
 }

@@ -6,7 +6,10 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import type { Problem } from './cel.ts';
 import { checkTraining } from './check-training.ts';
+import { KINDS } from './crd.ts';
 import { BAD_EDITS, BAD_MANIFESTS, GOOD, GOOD_EDITS, changed } from './validate.cases.ts';
+import type { PGGANTraining } from './v1alpha1/pggan-training.ts';
+import type { SynthesisJob } from './v1alpha1/synthesis-job.ts';
 import { validateManifest } from './validate.ts';
 
 const SAMPLES = join(import.meta.dirname, '../manifests/samples');
@@ -27,6 +30,8 @@ for (const { name, of, before, change } of GOOD_EDITS) {
 for (const file of readdirSync(SAMPLES)) {
   test(`the sample ${file} is valid on a cluster and would be accepted`, () => {
     const object = accepted(parse(readFileSync(join(SAMPLES, file), 'utf8')));
+    const zod = KINDS.find(({ kind }) => kind === object.kind)?.spec;
+    assert.deepEqual(zod?.parse(object.spec), object.spec, 'the schema that the types come from agrees');
     if (object.kind === 'PGGANTraining') assert.deepEqual(checkTraining(object), []);
   });
 }
@@ -73,12 +78,12 @@ test('defaults are filled in, a null counts as absent, and a status in a manifes
   assert.deepEqual(object.status, { observedGeneration: -1 });
 });
 
-function problemsOf(manifest: unknown, old?: ReturnType<typeof accepted>): readonly Problem[] {
+function problemsOf(manifest: unknown, old?: PGGANTraining | SynthesisJob): readonly Problem[] {
   const result = validateManifest(manifest, old && { old });
   return result.ok ? [] : result.problems;
 }
 
-function accepted(manifest: unknown, old?: ReturnType<typeof accepted>) {
+function accepted(manifest: unknown, old?: PGGANTraining | SynthesisJob) {
   const result = validateManifest(manifest, old && { old });
   assert.ok(result.ok, JSON.stringify(result));
   return result.object;

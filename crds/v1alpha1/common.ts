@@ -154,7 +154,7 @@ export type Kind = {
 };
 
 /** A column of `kubectl get`; priority 1 shows it with -o wide only. */
-export type PrinterColumn = {
+type PrinterColumn = {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
   readonly jsonPath: string;

@@ -32,7 +32,7 @@ const progress = z.strictObject({
   time: timestamp.describe('When the trainer said so.'),
 });
 
-export const PHASE_STATES = ['Pending', 'Queued', 'Running', 'Suspended', 'Stalled', 'Complete'] as const;
+const PHASE_STATES = ['Pending', 'Queued', 'Running', 'Suspended', 'Stalled', 'Complete'] as const;
 
 const phase = z.strictObject({
   resolution: resolution.describe('Width and height in pixels of the phase.'),

@@ -81,7 +81,7 @@ const specRules: readonly Rule[] = [
   },
 ];
 
-export const trainingSpec = z
+const trainingSpec = z
   .strictObject({
     dataset: z
       .strictObject({ uri: uri.describe('Folder with one TFRecord file per resolution: s3://bucket/prefix or pvc://claim/path.') })

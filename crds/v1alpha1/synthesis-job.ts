@@ -21,7 +21,7 @@ import { podTemplate } from './pod-template.ts';
 
 const count = integer(0, 1_000_000_000);
 
-export const synthesisSpec = z
+const synthesisSpec = z
   .strictObject({
     trainingRef: reference('PGGANTraining whose generator draws')
       .optional()
