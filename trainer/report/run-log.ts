@@ -1,0 +1,90 @@
+/** The logs of a run: lines gathered between checkpoints, kept as segments that checkpoints name, joined for readers. */
+import { PgganError } from '../../crds/errors.ts';
+import { type CheckpointManifest, digestOf, type LogSegment } from '../checkpoint/format.ts';
+import { findNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
+import type { Store } from '../checkpoint/store.ts';
+import { metricsLine, type Tick, tickLine } from './log.ts';
+
+export const LOG = 'log.txt';
+export const METRICS = 'metrics.jsonl';
+
+export type RunLog = {
+  /** Adds a line to log.txt. */
+  line(text: string): void;
+  /** Adds a tick to log.txt and metrics.jsonl. */
+  tick(tick: Tick): void;
+  /** The lines that no checkpoint holds yet, as `saveCheckpoint` takes them; one checkpoint at a time. */
+  pending(): PendingLines;
+  /** Writes log.txt and metrics.jsonl into the run folder, with all committed lines; for readers, never read back. */
+  publish(store: Store): Promise<void>;
+};
+
+export type PendingLines = {
+  readonly logs: Readonly<Record<string, string>>;
+  /** To be called when the checkpoint is saved. Lines that came in the meantime stay pending. */
+  committed(): void;
+};
+
+/**
+ * The logs of a run that goes on after `history` (joinLogs of the checkpoint resumed from; empty for a new run).
+ * @param echo receives every line of log.txt as it comes, for a terminal
+ */
+export function runLog(history: Readonly<Record<string, string>>, echo: (line: string) => void): RunLog {
+  const committed: Record<string, string> = { [LOG]: '', [METRICS]: '', ...history };
+  const fresh: Record<string, string> = { [LOG]: '', [METRICS]: '' };
+
+  const add = (log: string, text: string): void => {
+    fresh[log] = `${fresh[log] ?? ''}${text}\n`;
+  };
+  const line = (text: string): void => {
+    add(LOG, text);
+    echo(text);
+  };
+  return {
+    line,
+    tick(tick) {
+      line(tickLine(tick));
+      add(METRICS, metricsLine(tick));
+    },
+    pending() {
+      const logs = { ...fresh };
+      let done = false;
+      return {
+        logs,
+        committed() {
+          if (done) return;
+          done = true;
+          for (const [log, text] of Object.entries(logs)) {
+            committed[log] = `${committed[log] ?? ''}${text}`;
+            fresh[log] = (fresh[log] ?? '').slice(text.length);
+          }
+        },
+      };
+    },
+    async publish(store) {
+      for (const [log, text] of Object.entries(committed)) await store.write(log, [Buffer.from(text)]);
+    },
+  };
+}
+
+/**
+ * The logs up to a checkpoint (the newest by default), by name, from the segments that it names.
+ * @throws {PgganError} CheckpointInvalid where a segment is missing or damaged
+ */
+export async function joinLogs(store: Store, manifest?: CheckpointManifest): Promise<Readonly<Record<string, string>>> {
+  const segments = (manifest ?? (await findNewestCheckpoint(store))?.checkpoint.manifest)?.segments ?? [];
+  const joined: Record<string, string> = {};
+  for (const segment of segments) joined[segment.log] = (joined[segment.log] ?? '') + (await readSegment(store, segment));
+  return joined;
+}
+
+async function readSegment(store: Store, { key, size, sha256 }: LogSegment): Promise<string> {
+  const bytes = await store.read(key);
+  const problem = bytes
+    ? digestOf([bytes]).sha256 === sha256
+      ? undefined
+      : `differs from the ${size} bytes that were saved`
+    : 'is missing';
+  if (!bytes || problem) throw new PgganError('CheckpointInvalid', `${key} in ${store.uri} ${problem}`);
+  return bytes.toString();
+}
