@@ -36,6 +36,8 @@ export type Jobs<Task> = {
   /** Foreground deletion: the Job stays, deleting, until its process has ended. Another uid of that name is left alone. */
   remove(uid: string): void;
   suspend(uid: string, suspended: boolean): void;
+  /** Asks every process to save and end; none is started again. */
+  close(): void;
 };
 
 /** Effects and tuning of Jobs. */
@@ -58,6 +60,7 @@ type Entry<Task> = { job: LocalJob<Task>; idleEnds: number; headway: number; tim
 /** A namespace of Jobs, empty at first. Jobs live as long as this process. */
 export function createJobs<Task>(options: JobsOptions<Task>): Jobs<Task> {
   const entries = new Map<string, Entry<Task>>();
+  let closed = false;
   const now = (): string => options.now().toISOString();
 
   const set = (entry: Entry<Task>, change: Partial<LocalJob<Task>>): void => {
@@ -90,7 +93,7 @@ export function createJobs<Task>(options: JobsOptions<Task>): Jobs<Task> {
     // A process that a suspended Job stopped is no end of its own accord, as a pod deleted by the Job controller is none.
     const ends = job.state === 'suspended' ? 0 : 1;
     set(entry, { ...idle, idleSince: now(), podsFailed: job.podsFailed + (after === 'counted' ? 1 : 0), podsEnded: job.podsEnded + ends });
-    if (entry.job.state === 'active') restart(entry);
+    if (entry.job.state === 'active' && !closed) restart(entry);
   };
 
   const restart = (entry: Entry<Task>): void => {
@@ -103,7 +106,7 @@ export function createJobs<Task>(options: JobsOptions<Task>): Jobs<Task> {
   return {
     list: () => [...entries.values()].map(({ job }) => job),
     create(spec) {
-      if ([...entries.values()].some(({ job }) => job.spec.name === spec.name)) return;
+      if (closed || [...entries.values()].some(({ job }) => job.spec.name === spec.name)) return;
       const job: LocalJob<Task> = {
         spec,
         uid: randomUUID(),
@@ -139,6 +142,13 @@ export function createJobs<Task>(options: JobsOptions<Task>): Jobs<Task> {
       } else if (entry.job.state === 'suspended' && !entry.job.running) {
         set(entry, { state: 'active' });
         launch(entry);
+      }
+    },
+    close() {
+      closed = true;
+      for (const entry of entries.values()) {
+        clearTimeout(entry.timer);
+        entry.job.running?.stop();
       }
     },
   };

@@ -1,0 +1,87 @@
+/** What a person sees while something runs: on a terminal a bar that stays at the bottom, elsewhere plain lines. */
+import type { SynthesisState, TrainingState } from './state.ts';
+import { bar, shareDone, synthesisLine, trainingLine } from './words.ts';
+
+export type Screen = {
+  /** A line that stays. */
+  line(text: string): void;
+  /** The line at the bottom, rewritten in place; only a terminal shows it. */
+  live(text: string | undefined): void;
+  readonly isTerminal: boolean;
+};
+
+export type Output = { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+
+export function createScreen(output: Output): Screen {
+  const isTerminal = output.isTTY === true;
+  let shown = '';
+  const draw = (text: string): void => {
+    if (!isTerminal || (shown === '' && text === '')) return;
+    shown = text.slice(0, (output.columns ?? 80) - 1);
+    output.write(`\r\u001b[2K${shown}`);
+  };
+  return {
+    isTerminal,
+    line(text) {
+      const below = shown;
+      draw('');
+      output.write(`${text}\n`);
+      draw(below);
+    },
+    live: (text) => draw(text ?? ''),
+  };
+}
+
+/** Tells of a training as its state changes: phases as they begin and end, ticks where there is no bar, and what went wrong. */
+export function trainingTeller(screen: Screen): (state: TrainingState) => void {
+  let reason = '';
+  let tick = -1;
+  let complete: number | undefined;
+  let running = 0;
+  const failuresTold = new Map<string, number>();
+  return (state) => {
+    const { status, progress, spec } = state;
+    const progressing = status?.conditions.find((condition) => condition.type === 'Progressing');
+    const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
+    for (const phase of done.slice(complete ?? done.length)) {
+      const picture = progress?.picture === undefined ? '' : `; newest picture: ${progress.picture}`;
+      screen.line(`${phase.resolution}x${phase.resolution} is complete at ${(phase.endImages / 1000).toFixed(1)} kimg${picture}`);
+    }
+    // Phases that an earlier run completed are not news; they are known once the preflight is.
+    if (status?.preflight.state === 'Complete') complete = done.length;
+    const next = status?.phases.find((phase) => phase.state === 'Running');
+    if (next && next.resolution !== running) {
+      running = next.resolution;
+      const span = `${(next.startImages / 1000).toFixed(1)} to ${(next.endImages / 1000).toFixed(1)} kimg`;
+      screen.line(`${running}x${running}: ${span}${state.data.startsWith('phantom') ? ' on phantoms' : ''}`);
+    }
+    if (progressing && progressing.reason !== reason) {
+      reason = progressing.reason;
+      if (reason === 'StoreUnavailable' || reason === 'NodeLost' || reason === 'NoProgress') screen.line(progressing.message);
+    }
+    const job = next?.job;
+    if (job && job.failures > 0 && failuresTold.get(job.uid) !== job.failures) {
+      failuresTold.set(job.uid, job.failures);
+      screen.line(
+        `the trainer ended unexpectedly (${job.failures} of at most ${spec.maxRestarts} times); it goes on from its last checkpoint`,
+      );
+    }
+    if (!progress || !next) return;
+    const text = trainingLine(progress, spec);
+    screen.live(`${bar(shareDone(progress, spec), 20)} ${text}`);
+    if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(text);
+    tick = progress.tick;
+  };
+}
+
+/** Tells of a synthesis as it advances; without a terminal, a line per tenth. */
+export function synthesisTeller(screen: Screen): (state: SynthesisState) => void {
+  let tenth = 0;
+  return (state) => {
+    const share = (state.status?.imagesDone ?? 0) / state.spec.count;
+    const text = synthesisLine(state);
+    screen.live(`${bar(share, 20)} ${text}`);
+    if (!screen.isTerminal && Math.floor(share * 10) > tenth) screen.line(text);
+    tenth = Math.floor(share * 10);
+  };
+}
