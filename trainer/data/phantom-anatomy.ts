@@ -67,7 +67,7 @@ export type Anatomy = {
 
 /** Anatomy of phantom `index`; `opacity` is the chance that it shows consolidations. */
 export function anatomyOf(random: Random, index: number, opacity: number): Anatomy {
-  const draws = random.normal('phantom/anatomy', index, 64);
+  const draws = random.normal('phantom/anatomy', index, 96);
   const chances = random.uniform('phantom/chances', index, 16);
   let drawn = 0;
   // Two standard deviations at most: a phantom is a plausible body, never a monster.
@@ -111,7 +111,6 @@ export function anatomyOf(random: Random, index: number, opacity: number): Anato
     bubble: { size: (chances[0] ?? 0) < 0.5 ? vary(0.1, 0.02) : 0, at: vary(0, 0.04) },
     right,
     left,
-    opacities: opacitiesOf((chances[1] ?? 1) < opacity ? 1 + Math.floor((chances[2] ?? 0) * 3) : 0, vary, chances),
     exposure: {
       gain: vary(1.9, 0.14),
       gamma: vary(1.12, 0.1),
@@ -119,6 +118,8 @@ export function anatomyOf(random: Random, index: number, opacity: number): Anato
       range: vary(1.06, 0.06),
       grain: Math.abs(vary(0.018, 0.005)),
     },
+    // Last, so that the same body is drawn with and without opacities.
+    opacities: opacitiesOf((chances[1] ?? 1) < opacity ? 1 + Math.floor((chances[2] ?? 0) * 3) : 0, vary, chances),
   };
 }
 

@@ -75,7 +75,8 @@ export async function writeDataset(plan: DatasetPlan, image: ImageSource, onProg
     await syncFolder(parent);
     return description;
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    // What cannot be removed now is removed by the next writer; the error itself matters more.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     if (codeOf(error) === 'ENOTEMPTY' || codeOf(error) === 'EEXIST') refuseExisting(plan.folder);
     throw codeOf(error) === undefined ? error : storeError(plan.folder, 'write', '', error);
   }
