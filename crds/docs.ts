@@ -142,7 +142,7 @@ export function presetsPage(): string {
     `## Thousands of images between two reports\n\n${listOf(BASE.ticks)}\n`,
     '## Where the phases of a 512x512 run end',
     '',
-    'In images, for the totalKimg of the paper. A phase ends with the step pair that completes an outer iteration, hence the odd numbers.',
+    'In images, for the totalKimg of the paper. A phase ends with the steps that complete an outer iteration, hence the numbers that are not round.',
     '',
     ...table(
       ['Preset', ...RESOLUTIONS.slice(0, 8).map((r) => `${r}x${r}`)],
@@ -179,4 +179,4 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)];
 }
 
-const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll(/<(?=[a-z])/g, '&lt;')).join(' | ')} |`;
