@@ -1,0 +1,91 @@
+/** The end of a training: where its pictures are, two numbers that guard against fooling oneself, and what to do next. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { z } from 'zod';
+import type { TrainingState } from './state.ts';
+import { trainerCommand } from './trainer.ts';
+
+const report = z.object({
+  moments: z.object({ meanCorrelation: z.number(), spreadRatio: z.number(), fakes: z.number(), reals: z.number() }),
+});
+export type Moments = z.infer<typeof report>['moments'];
+
+/** The least correlation of the mean fake with the mean real that counts as having learned the subject. */
+export const LEAST_CORRELATION = 0.9;
+/** The least spread of fakes, as a share of the reals', that counts as no collapse. */
+export const LEAST_SPREAD = 0.5;
+
+/** The lines that end a finished training. */
+export async function conclusion(folder: string, state: TrainingState): Promise<readonly string[]> {
+  const moments = await measure(folder);
+  const phantom = state.data.startsWith('phantom') ? ' (of phantoms, not of patients)' : '';
+  return [
+    `Finished: ${state.status?.totalKimg ?? state.spec.totalKimg} kimg at up to ${state.spec.resolution}x${state.spec.resolution}, from ${state.data}.`,
+    `Pictures${phantom}:`,
+    ...pictures(folder).map((file) => `  ${file}`),
+    ...(typeof moments === 'string' ? [`The two checks could not be made: ${moments}`] : verdicts(moments)),
+    'Next, synthetic images:',
+    `  npx pggan synthesize ${shown(folder)} --num-pngs 32`,
+  ];
+}
+
+/** Both numbers, each with what it means. */
+export function verdicts({ meanCorrelation, spreadRatio, fakes, reals }: Moments): readonly string[] {
+  const learned =
+    meanCorrelation >= LEAST_CORRELATION ? 'good: it has learned the subject' : `poor: below ${LEAST_CORRELATION}, train longer`;
+  const varied = spreadRatio >= LEAST_SPREAD ? 'good: no collapse' : `poor: below ${LEAST_SPREAD}, the fakes resemble one another too much`;
+  return [
+    `Mean of ${fakes} fakes against the mean of ${reals} reals: correlation ${meanCorrelation.toFixed(3)} (${learned})`,
+    `Spread of the fakes against that of the reals: ${spreadRatio.toFixed(2)} (${varied})`,
+  ];
+}
+
+/** The newest grid of fakes, the growth figure and the reals, as paths that can be typed. */
+export function pictures(folder: string): readonly string[] {
+  const samples = join(folder, 'samples');
+  const files = existsSync(samples) ? readdirSync(samples).sort() : [];
+  const newest = files.filter((file) => /^fakes\d+\.png$/.test(file)).at(-1);
+  const wanted = [
+    ...files.filter((file) => file === 'growth.png'),
+    ...(newest === undefined ? [] : [newest]),
+    ...files.filter((file) => file === 'reals.png'),
+  ];
+  return wanted.map((file) => shown(join(samples, file)));
+}
+
+/** A path relative to where the person is, unless that is longer. */
+export function shown(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short !== '' && short.length < path.length ? short : path;
+}
+
+/** The moments of 1,000 fakes and of the reals; or why there are none. */
+async function measure(folder: string): Promise<Moments | string> {
+  const [file = '', ...args] = trainerCommand('evaluate', folder, '--metrics', 'moments', '--json');
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  child.stderr.setEncoding('utf8').on('data', (part: string) => {
+    said = `${said}${part}`.slice(-2000);
+  });
+  const code = await new Promise<number | null>((done) => {
+    child.once('error', () => done(null));
+    child.once('close', done);
+  });
+  const last = text.trim().split('\n').at(-1) ?? '';
+  if (code !== 0) return said.trim().split('\n').at(-1) ?? `evaluate ended with ${code}`;
+  const parsed = report.safeParse(attempt(() => JSON.parse(last) as unknown));
+  return parsed.success ? parsed.data.moments : 'evaluate printed no moments';
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

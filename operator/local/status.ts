@@ -1,0 +1,51 @@
+/** `pggan status`: where a run stands, read from its folder. Nothing is driven, nothing is written. */
+import { PgganError } from '../../crds/errors.ts';
+import { pictures, shown } from './finish.ts';
+import { driverOf } from './lock.ts';
+import { readState, type RunState, type TrainingState } from './state.ts';
+import { bar, shareDone, synthesisLine, trainingLine } from './words.ts';
+
+/** The text of `pggan status`. @throws {PgganError} UsageInvalid where no run was started */
+export function statusText(folder: string, json: boolean): string {
+  const state = readState(folder);
+  if (!state)
+    throw new PgganError('UsageInvalid', `${folder} holds no run of pggan start: name a run folder such as runs/default/quickstart`);
+  const driver = driverOf(folder);
+  if (json) return JSON.stringify({ ...state, driver: driver === undefined ? null : { pid: driver } }, undefined, 2);
+  return [...heading(state, driver), ...(state.kind === 'PGGANTraining' ? trainingTable(state, folder) : [synthesisLine(state)])].join(
+    '\n',
+  );
+}
+
+function heading({ kind, namespace, name, status, updated }: RunState, driver: number | undefined): readonly string[] {
+  const conditions = status?.conditions ?? [];
+  const telling = ['Stalled', 'Succeeded', 'Progressing'].map((type) =>
+    conditions.find((condition) => condition.type === type && condition.status === 'True'),
+  );
+  const now = telling.find((condition) => condition !== undefined);
+  const driven = driver === undefined ? 'not running' : `driven by process ${driver}`;
+  return [
+    `${kind} ${namespace}/${name}: ${driver === undefined && now?.type === 'Progressing' ? 'Stopped' : (now?.reason ?? 'Waiting')} (${driven}, as of ${updated})`,
+    ...(now ? [now.message] : []),
+  ];
+}
+
+function trainingTable({ status, progress, spec, data }: TrainingState, folder: string): readonly string[] {
+  const rows = (status?.phases ?? []).map(({ resolution, state, endImages, losses }) => {
+    const loss = losses ? `loss G ${losses.generator.toFixed(2)} D ${losses.discriminator.toFixed(2)}` : '';
+    return `  ${`${resolution}x${resolution}`.padEnd(10)}${state.padEnd(10)}to ${(endImages / 1000).toFixed(1).padStart(8)} kimg  ${loss}`.trimEnd();
+  });
+  const live = progress ? [`${bar(shareDone(progress, spec), 20)} ${trainingLine(progress, spec)}`] : [];
+  const newest = pictures(folder).map((file) => `  ${file}`);
+  const checkpoint = status?.checkpoint
+    ? [`Newest checkpoint: ${(status.checkpoint.images / 1000).toFixed(1)} kimg, ${status.checkpoint.time}`]
+    : [];
+  return [
+    `Data: ${data}`,
+    ...live,
+    ...rows,
+    ...checkpoint,
+    ...(newest.length > 0 ? ['Pictures:', ...newest] : []),
+    `Log: ${shown(folder)}/trainer.log`,
+  ];
+}
