@@ -21,7 +21,7 @@ export type Side = {
   readonly offset: number;
 };
 
-export type Opacity = {
+type Opacity = {
   readonly x: number;
   readonly y: number;
   readonly width: number;

@@ -3,12 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { shared } from '../../test/harness/shared.ts';
-import { prepareBackend } from '../backend/backend.ts';
+import { type Backend, prepareBackend } from '../backend/backend.ts';
+import { compileProgram } from '../backend/compile.ts';
+import type { Feeds, ProgramDefinition } from '../backend/program.ts';
 import { floatsOf, parseSafetensors } from '../checkpoint/safetensors.ts';
 import { processReals } from './process-reals.ts';
 
+let backend: Backend;
 before(async () => {
-  await prepareBackend({ threads: 1 });
+  backend = await prepareBackend({ threads: 1 });
 });
 
 for (const [name, fade] of [
@@ -58,3 +61,36 @@ test('the range is [-1, 1]: 0 becomes -1 and 255 becomes 1', () => {
   const ends = tf.tidy(() => [...processReals(tf.tensor4d([0, 255, 127.5, 0], [1, 2, 2, 1])).dataSync()]);
   assert.deepEqual(ends, [-1, 1, 0, -1]);
 });
+
+test('inside a traced step the reals are, to the last bits, those of the eager one, whatever fade and mirror are fed', (t) => {
+  if (backend.kind !== 'native') {
+    assert.notEqual(process.env['CI'], 'true', 'the native backend is missing');
+    return t.skip('steps are traced on the native backend only');
+  }
+  const definition = (mode: ProgramDefinition['mode']): ProgramDefinition => ({
+    mode,
+    variables: { unused: [1] },
+    steps: () => ({ reals: ({ images, fade, mirror }) => ({ out: processReals(images as tf.Tensor4D, { fade, mirror }) }) }),
+    example: (_, variant) => feeds(variant),
+  });
+  const [graph, eager] = (['graph', 'eager'] as const).map((mode) => {
+    const program = compileProgram(definition(mode));
+    const outputs = [0, 1].map((variant) => [...(program.run('reals', feeds(variant))['out']?.dataSync() ?? [])]);
+    program.dispose();
+    return outputs;
+  });
+  const apart = graph?.flat().map((value, i) => Math.abs(value - (eager?.flat()[i] ?? Number.NaN))) ?? [];
+  assert.equal(apart.length, 256);
+  assert.ok(Math.max(...apart) <= 2e-7, `largest deviation ${Math.max(...apart)}`);
+});
+
+function feeds(variant: number): Feeds {
+  return {
+    images: tf.tensor4d(
+      Float32Array.from({ length: 2 * 8 * 8 }, (_, i) => (i * 41 + variant * 7) % 256),
+      [2, 8, 8, 1],
+    ),
+    fade: tf.scalar(0.25 + variant * 0.5),
+    mirror: tf.tensor4d([variant, 1 - variant], [2, 1, 1, 1]),
+  };
+}
