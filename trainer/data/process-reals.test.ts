@@ -67,14 +67,8 @@ test('inside a traced step the reals are, to the last bits, those of the eager o
     assert.notEqual(process.env['CI'], 'true', 'the native backend is missing');
     return t.skip('steps are traced on the native backend only');
   }
-  const definition = (mode: ProgramDefinition['mode']): ProgramDefinition => ({
-    mode,
-    variables: { unused: [1] },
-    steps: () => ({ reals: ({ images, fade, mirror }) => ({ out: processReals(images as tf.Tensor4D, { fade, mirror }) }) }),
-    example: (_, variant) => feeds(variant),
-  });
   const [graph, eager] = (['graph', 'eager'] as const).map((mode) => {
-    const program = compileProgram(definition(mode));
+    const program = compileProgram({ mode, ...PROGRAM });
     const outputs = [0, 1].map((variant) => [...(program.run('reals', feeds(variant))['out']?.dataSync() ?? [])]);
     program.dispose();
     return outputs;
@@ -94,3 +88,9 @@ function feeds(variant: number): Feeds {
     mirror: tf.tensor4d([variant, 1 - variant], [2, 1, 1, 1]),
   };
 }
+
+const PROGRAM: Omit<ProgramDefinition, 'mode'> = {
+  variables: { unused: [1] },
+  steps: () => ({ reals: ({ images, fade, mirror }) => ({ out: processReals(images as tf.Tensor4D, { fade, mirror }) }) }),
+  example: (_, variant) => feeds(variant),
+};
