@@ -1,5 +1,6 @@
 /** Pictures of many images side by side, as PNG: fixed latents at every tick, reals, and whatever else is looked at. */
 import { encode } from 'fast-png';
+import { withText } from './png-text.ts';
 
 /** Images as [number, height, width, channels]: float32 in [-1, 1], or bytes. One channel is grey, three are RGB. */
 export type ImageBatch = {
@@ -56,7 +57,7 @@ export function gridPicture(images: ImageBatch, { columns, rows, resolution }: G
 
 /** A picture as PNG. */
 export function pngOf(picture: Picture, text: Readonly<Record<string, string>> = {}): Buffer {
-  return Buffer.from(encode({ ...picture, depth: 8, text: { ...text } }));
+  return withText(encode({ ...picture, depth: 8 }), text);
 }
 
 /** [-1, 1] -> 0..255 in float32, rounded half to even and clipped, as the reference does it; what is no number is 0. Bytes pass. */
