@@ -33,7 +33,7 @@ function judge(shape: NetworkShape, weight: Weights, images: tf.Tensor4D, { reso
   for (const at of resolutionsAbove4(resolution).toReversed()) {
     const features = x;
     x = tf.tidy(() => downscalingBlock(shape, weight, activate, features, at));
-    if (at === resolution && fade !== undefined) x = blend(x, fromRgb(downscale2x(images), at / 2), fade);
+    if (at === resolution && fade !== undefined) x = blend(x, compute(fromRgb(downscale2x(images), at / 2), at), fade);
   }
   return lastBlock(shape, weight, activate, full(x));
 }

@@ -1,5 +1,6 @@
 /** Leaky ReLU with slope 0.2 for x < 0 (Karras et al. 2018, appendix A.1), twice differentiable. */
 import * as tf from '@tensorflow/tfjs';
+import { fromBFloat16, isBFloat16, toBFloat16 } from '../backend/bf16.ts';
 import { attribute } from '../backend/native.ts';
 import { floatType, hasNativeOps, nativeOp } from './native-op.ts';
 
@@ -21,7 +22,13 @@ const nativeLeakyRelu = nativeOp<'x'>({
 // dy times 1 or 0.2: linear in dy, and constant in y wherever it has a derivative.
 const slopeTimes: (inputs: { readonly dy: tf.Tensor; readonly y: tf.Tensor }) => tf.Tensor = nativeOp<'dy' | 'y'>({
   name: 'PgganLeakyReluGrad',
-  run: (backend, { dy, y }) => backend.executeSingleOutput('LeakyReluGrad', [floatType(), attribute.float('alpha', SLOPE)], [dy, y]),
+  // TensorFlow's kernel for bfloat16 is ten times slower than the one for float32: two conversions are cheaper.
+  run: (backend, { dy, y }) =>
+    tf.tidy(() => {
+      const attributes = [floatType(), attribute.float('alpha', SLOPE)];
+      const dx = backend.executeSingleOutput('LeakyReluGrad', attributes, [fromBFloat16(dy), fromBFloat16(y)]);
+      return isBFloat16(dy) ? toBFloat16(dx) : dx;
+    }),
   saveInputs: ['y'],
   gradient: (ddy, [y]) => ({ dy: () => slopeTimes({ dy: ddy, y: y! }), y: () => tf.zerosLike(y!) }),
 });
