@@ -13,8 +13,8 @@ export type Moments = z.infer<typeof report>['moments'];
 
 /** The least correlation of the mean fake with the mean real that counts as having learned the subject. */
 export const LEAST_CORRELATION = 0.9;
-/** The least spread of fakes, as a share of the reals', that counts as no collapse. */
-export const LEAST_SPREAD = 0.5;
+/** The spread of fakes, as a share of the reals', within which they vary as the reals do: below it they resemble one another (collapse). */
+export const SPREAD = { least: 0.5, most: 2 } as const;
 
 /** The lines that end a finished training. */
 export async function conclusion(folder: string, state: TrainingState): Promise<readonly string[]> {
@@ -34,11 +34,16 @@ export async function conclusion(folder: string, state: TrainingState): Promise<
 export function verdicts({ meanCorrelation, spreadRatio, fakes, reals }: Moments): readonly string[] {
   const learned =
     meanCorrelation >= LEAST_CORRELATION ? 'good: it has learned the subject' : `poor: below ${LEAST_CORRELATION}, train longer`;
-  const varied = spreadRatio >= LEAST_SPREAD ? 'good: no collapse' : `poor: below ${LEAST_SPREAD}, the fakes resemble one another too much`;
+  const varied = variety(spreadRatio);
   return [
     `Mean of ${fakes} fakes against the mean of ${reals} reals: correlation ${meanCorrelation.toFixed(3)} (${learned})`,
     `Spread of the fakes against that of the reals: ${spreadRatio.toFixed(2)} (${varied})`,
   ];
+}
+
+function variety(spreadRatio: number): string {
+  if (spreadRatio < SPREAD.least) return `poor: below ${SPREAD.least}, the fakes resemble one another too much`;
+  return spreadRatio > SPREAD.most ? `poor: above ${SPREAD.most}, the fakes vary more than radiographs do` : 'good: no collapse';
 }
 
 /** The newest grid of fakes, the growth figure and the reals, as paths that can be typed. */

@@ -13,7 +13,7 @@ export type Program = {
   readonly terminationLog: string;
 };
 
-/** How a process ended: an exit code, or the signal that killed it. `said` is its last line on stderr. */
+/** How a process ended: an exit code, or the signal that killed it. `said` is the line on stderr that tells most about why. */
 export type End = { readonly exitCode: number | undefined; readonly signal: string | undefined; readonly said: string };
 
 export type Running = {
@@ -50,7 +50,7 @@ export function start(program: Program, line: (text: string) => void): Running {
     log.write(`${text}\n`);
   });
   createInterface({ input: child.stderr }).on('line', (text) => {
-    if (text.trim() !== '') last = text;
+    last = telling(last, text);
     log.write(`${text}\n`);
   });
   let asked = false;
@@ -60,6 +60,12 @@ export function start(program: Program, line: (text: string) => void): Running {
     child.kill('SIGTERM');
   };
   return { pid: child.pid, port: () => port, stop, kill: () => void child.kill('SIGKILL'), ended: endOf(child, log, () => last) };
+}
+
+/** The line that says why: the newest that names an error, else the newest that is no stack frame. */
+function telling(last: string, text: string): string {
+  if (/^\s*(at |$)/.test(text)) return last;
+  return /error/i.test(last) && !/error/i.test(text) ? last : text;
 }
 
 function portOf(text: string): number | undefined {

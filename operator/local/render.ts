@@ -1,4 +1,6 @@
 /** What a person sees while something runs: on a terminal a bar that stays at the bottom, elsewhere plain lines. */
+import { join } from 'node:path';
+import { shown } from './finish.ts';
 import type { SynthesisState, TrainingState } from './state.ts';
 import { bar, shareDone, synthesisLine, trainingLine } from './words.ts';
 
@@ -33,7 +35,7 @@ export function createScreen(output: Output): Screen {
 }
 
 /** Tells of a training as its state changes: phases as they begin and end, ticks where there is no bar, and what went wrong. */
-export function trainingTeller(screen: Screen): (state: TrainingState) => void {
+export function trainingTeller(screen: Screen, folder: string): (state: TrainingState) => void {
   let reason = '';
   let tick = -1;
   let complete: number | undefined;
@@ -44,7 +46,7 @@ export function trainingTeller(screen: Screen): (state: TrainingState) => void {
     const progressing = status?.conditions.find((condition) => condition.type === 'Progressing');
     const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
     for (const phase of done.slice(complete ?? done.length)) {
-      const picture = progress?.picture === undefined ? '' : `; newest picture: ${progress.picture}`;
+      const picture = progress?.picture === undefined ? '' : `; newest picture: ${shown(join(folder, progress.picture))}`;
       screen.line(`${phase.resolution}x${phase.resolution} is complete at ${(phase.endImages / 1000).toFixed(1)} kimg${picture}`);
     }
     // Phases that an earlier run completed are not news; they are known once the preflight is.
@@ -66,7 +68,8 @@ export function trainingTeller(screen: Screen): (state: TrainingState) => void {
         `the trainer ended unexpectedly (${job.failures} of at most ${spec.maxRestarts} times); it goes on from its last checkpoint`,
       );
     }
-    if (!progress || !next) return;
+    // A document of the phase before says nothing about this one.
+    if (!progress || progress.resolution !== next?.resolution) return;
     const text = trainingLine(progress, spec);
     screen.live(`${bar(shareDone(progress, spec), 20)} ${text}`);
     if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(text);

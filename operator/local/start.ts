@@ -56,7 +56,7 @@ async function train(training: PGGANTraining, context: Context): Promise<Outcome
       `Run folder ${shown(folder)}; about ${size(diskBytes)} of disk and, very roughly, ${duration(seconds / 2)} to ${duration(seconds * 2)} on ${threads} threads`,
     );
     let state: RunState | undefined;
-    const tell = trainingTeller(screen);
+    const tell = trainingTeller(screen, folder);
     const from = training.spec.initFrom?.trainingRef;
     const source = from && resolve(options.output, training.metadata.namespace ?? 'default', from.name);
     if (source !== undefined && !existsSync(join(source, 'checkpoints'))) {

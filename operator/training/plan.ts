@@ -24,7 +24,11 @@ export function plan(training: TrainingObject, seen: Observed, now: Date): Plan 
   const ledger = remember({ previous: training.status, seen, phases, digest: (task) => taskDigest(training.spec, task), retry });
   const { verdict, actions, lookAgainSeconds } = decide(training, wanted, ledger, seen, now);
   const status = summarize(training, wanted, ledger, seen, verdict, asked, now);
-  return { actions: [...actions, ...expiries(training, seen)], status, ...(lookAgainSeconds !== undefined && { lookAgainSeconds }) };
+  return {
+    actions: [...actions, ...expiries(training, seen, actions)],
+    status,
+    ...(lookAgainSeconds !== undefined && { lookAgainSeconds }),
+  };
 }
 
 /** The name of the Job of a task. */
@@ -119,11 +123,14 @@ function deleting(training: TrainingObject, seen: Observed): Decision {
 }
 
 /** A finished Job may expire once the status that was written tells of its end. */
-function expiries({ spec, status }: TrainingObject, seen: Observed): readonly Action[] {
+function expiries({ spec, status }: TrainingObject, seen: Observed, actions: readonly Action[]): readonly Action[] {
   const told = [status?.preflight, ...(status?.phases ?? [])].filter(
     (record) => record?.state === 'Complete' || record?.state === 'Stalled',
   );
   const finished = seen.jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
-  const due = finished.filter((job) => !job.deleting && !job.expires && told.some((record) => record?.job?.uid === job.uid));
+  const going = new Set(actions.flatMap((action) => (action.kind === 'deleteJob' ? [action.uid] : [])));
+  const due = finished.filter(
+    (job) => !going.has(job.uid) && !job.deleting && !job.expires && told.some((record) => record?.job?.uid === job.uid),
+  );
   return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds: spec.ttlSecondsAfterFinished }));
 }

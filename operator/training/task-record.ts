@@ -1,4 +1,5 @@
 /** What is remembered of one task's Jobs: counters, headway, outages of the store, and answers to failures. */
+import { EXIT } from '../../crds/errors.ts';
 import type { ObservedJob } from './observed.ts';
 import type { TaskRecord } from './status.ts';
 
@@ -22,7 +23,9 @@ export function answer(record: TaskRecord, job: ObservedJob<unknown> | undefined
  */
 export function count(before: TaskRecord, job: ObservedJob<unknown>, saved: number, shown: number): TaskRecord {
   const same = before.job?.uid === job.uid ? before.job : undefined;
-  const failures = Math.max(same?.failures ?? 0, job.podsFailed);
+  // The pod that found no store is one that its Job counts and we do not: it spends none of maxRestarts.
+  const storeless = job.state.kind === 'failed' && job.failure?.exitCode === EXIT.storeUnavailable ? 1 : 0;
+  const failures = Math.max(same?.failures ?? 0, job.podsFailed - storeless);
   const ends = Math.max(same?.ends ?? 0, job.podsEnded);
   const earlierFailures = same ? before.earlierFailures : failuresOf(before);
   const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
@@ -49,6 +52,6 @@ function headwayOf(before: TaskRecord, uid: string, images: number, ends: number
 function storeFailureOf(before: TaskRecord, job: ObservedJob<unknown>, images: number): TaskRecord['storeFailure'] {
   const row = before.storeFailure && images <= before.storeFailure.images ? before.storeFailure : undefined;
   if (job.state.kind === 'succeeded') return undefined;
-  if (job.state.kind !== 'failed' || job.failure?.exitCode !== 4) return row;
+  if (job.state.kind !== 'failed' || job.failure?.exitCode !== EXIT.storeUnavailable) return row;
   return row ?? { since: job.state.finishedAt, images };
 }

@@ -1,0 +1,215 @@
+/** plan() by table: every state, what it answers, and the documentation that says the same. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Action } from './decision.ts';
+import { plan } from './plan.ts';
+import { STATES } from './states.ts';
+import type { Condition } from './status.ts';
+import { World } from './world.ts';
+
+const DOCUMENT = join(import.meta.dirname, '../../docs/states.md');
+const HEAD = `# States of a PGGANTraining
+
+What the operator, and \`pggan start\` without a cluster, answer to what they see. This table is made from the tests of \`operator/training/plan.ts\`
+(\`PGGAN_WRITE_DOCS=1 node --test operator/training/plan.test.ts\` writes it again). Conditions that are not named are False, Unknown or absent;
+Reconciling and Stalled exist only while they are True.
+
+| state | when | reason | True conditions | does |
+|---|---|---|---|---|
+`;
+
+const act = (action: Action): string => {
+  switch (action.kind) {
+    case 'createJob':
+      return `create ${action.name}`;
+    case 'deleteJob':
+      return `delete ${action.name}`;
+    case 'setSuspend':
+      return `${action.suspend ? 'suspend' : 'resume'} ${action.name}`;
+    case 'expireJob':
+      return `let ${action.name} expire`;
+    case 'deleteRun':
+      return 'delete the run folder';
+    case 'release':
+      return 'let the object go';
+  }
+};
+
+const find = (conditions: readonly Condition[], type: string): Condition | undefined =>
+  conditions.find((condition) => condition.type === type);
+
+function row(state: string, when: string, world: World): string {
+  const { status, actions } = world.last ?? assert.fail('not planned');
+  const reason = find(status.conditions, 'Progressing')?.reason ?? '';
+  const holds = status.conditions.filter((condition) => condition.status === 'True').map((condition) => condition.type);
+  return `| ${[state, when, reason, holds.join(', '), actions.map(act).join(', ') || '-'].join(' | ')} |`;
+}
+
+test('docs/states.md says of every state what plan() answers', () => {
+  const text = `${HEAD}${STATES.map(({ state, when, world }) => row(state, when, world())).join('\n')}\n`;
+  if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, text);
+  assert.equal(readFileSync(DOCUMENT, 'utf8'), text);
+});
+
+/** Rounds of cluster and operator until `done`, or the test fails. */
+function until(world: World, done: () => boolean, seconds = 10): void {
+  for (let round = 0; round < 100; round += 1) {
+    world.reconcile();
+    if (done()) return;
+    world.tick(seconds);
+  }
+  assert.fail('never came about');
+}
+
+const resolutions = (world: World): readonly (number | string)[] =>
+  world.created.map((task) => (task.kind === 'train' ? task.resolution : task.kind));
+const succeeded = (world: World) => (): boolean => find(world.status?.conditions ?? [], 'Succeeded')?.status === 'True';
+const reason = (world: World): string | undefined => find(world.status?.conditions ?? [], 'Stalled')?.reason;
+
+test('an undisturbed training runs its preflight, then one Job per resolution in rising order', () => {
+  const world = new World();
+  until(world, succeeded(world));
+  assert.deepEqual(resolutions(world), ['preflight', 4, 8, 16]);
+  assert.equal(world.status?.phases.at(-1)?.state, 'Complete');
+});
+
+test('a run that the preflight finds half way goes on at the resolution of its images', () => {
+  const world = new World();
+  world.images = 2000;
+  until(world, succeeded(world));
+  assert.deepEqual(resolutions(world), ['preflight', 8, 16]);
+});
+
+test('a finished run is adopted without any phase Job', () => {
+  const world = new World();
+  world.images = 6400;
+  until(world, succeeded(world));
+  assert.deepEqual(resolutions(world), ['preflight']);
+});
+
+test('raising totalKimg runs the last phase again, from where it ended', () => {
+  const world = new World();
+  until(world, succeeded(world));
+  world.edit({ totalKimg: 9 });
+  until(world, succeeded(world));
+  assert.deepEqual(resolutions(world), ['preflight', 4, 8, 16, 16]);
+  assert(world.images >= 9000);
+});
+
+test('failures that are forgiven by a retry leave the whole budget of restarts again', () => {
+  const world = new World({ maxRestarts: 2 });
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.images = 200;
+  world.listen(true);
+  for (let failure = 0; failure < 3; failure += 1) {
+    until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+    world.images += 1;
+    world.reconcile();
+    world.end(1);
+    world.reconcile();
+  }
+  assert.equal(reason(world), 'MaxRestartsExceeded');
+  world.retry('again');
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.state === 'active'));
+  assert.equal(world.jobs.find((job) => job.state === 'active')?.backoffLimit, 2);
+  assert.equal(world.status?.failures, 3);
+});
+
+test('a read that still shows the failed Job after a retry does not stall the training again', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(2);
+  world.reconcile();
+  assert.equal(reason(world), 'Invalid');
+  const stale = world.observe();
+  world.retry('1');
+  world.reconcile();
+  const again = plan(world.training, stale, world.now);
+  assert.equal(find(again.status.conditions, 'Stalled'), undefined);
+  assert.deepEqual(
+    again.actions.map((action) => action.kind),
+    ['deleteJob'],
+  );
+});
+
+test('an edit of another resolution leaves a stalled phase stalled, one of its own resolution starts it again', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(3);
+  world.reconcile();
+  assert.equal(reason(world), 'DoesNotFit');
+  world.edit({ phases: [{ resolution: 16, template: { priorityClassName: 'high' } }] });
+  world.reconcile();
+  assert.equal(reason(world), 'DoesNotFit');
+  world.edit({ phases: [{ resolution: 4, template: { resources: { limits: { memory: '8Gi' } } } }] });
+  until(world, succeeded(world));
+});
+
+test('a stalled training stays stalled when its failed Job expires', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(2);
+  for (let round = 0; round < 3; round += 1) world.reconcile();
+  world.expire();
+  assert.deepEqual(
+    world.jobs.filter((job) => job.task.kind === 'train'),
+    [],
+  );
+  until(world, () => reason(world) === 'Invalid');
+  assert.deepEqual(resolutions(world), ['preflight', 4]);
+});
+
+test('an unreachable store is tried again after 30 s, then ever later up to 10 minutes, and counts no failure', () => {
+  const world = new World({ progressDeadlineSeconds: 7200 });
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  const delays: number[] = [];
+  for (let outage = 0; outage < 9; outage += 1) {
+    world.end(4);
+    delays.push(world.reconcile().lookAgainSeconds ?? Number.NaN);
+    world.seconds += delays.at(-1) ?? 0;
+    world.reconcile();
+    world.tick(0);
+    world.reconcile();
+    world.tick(0);
+  }
+  assert.deepEqual(delays.slice(0, 6), [30, 30, 60, 120, 240, 480]);
+  assert.equal(delays.at(-1), 600);
+  assert.equal(world.status?.failures, 0);
+});
+
+test('a condition keeps its transition time for as long as its status does', () => {
+  const world = new World();
+  until(world, () => world.status?.phases[0]?.state === 'Running');
+  const before = find(world.status?.conditions ?? [], 'Ready');
+  world.tick(100);
+  world.reconcile();
+  assert.equal(find(world.status?.conditions ?? [], 'Ready')?.lastTransitionTime, before?.lastTransitionTime);
+  world.end(2);
+  world.reconcile();
+  assert.notEqual(find(world.status?.conditions ?? [], 'Ready')?.lastTransitionTime, before?.lastTransitionTime);
+});
+
+test('a fresh document whose images stand still past the deadline is a stall, an old one is not', () => {
+  const world = new World();
+  world.listen(true);
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  const seen = world.observe();
+  assert(seen.progress);
+  const unmovedSince = new Date(world.now.getTime() - 3_600_000).toISOString();
+  const stands = plan(world.training, { ...seen, progress: { ...seen.progress, unmovedSince } }, world.now);
+  assert.equal(find(stands.status.conditions, 'Stalled')?.reason, 'NoProgress');
+  const silent = plan(world.training, { ...seen, progress: { ...seen.progress, fresh: false, unmovedSince } }, world.now);
+  assert.equal(find(silent.status.conditions, 'Stalled'), undefined);
+});
+
+test('DeleteRun deletes the run folder only after the last process has ended, and lets the object go after that', () => {
+  const world = new World({ deletionPolicy: 'DeleteRun' });
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.delete();
+  world.reconcile();
+  assert(!world.runDeleted);
+  until(world, () => world.gone);
+  assert(world.runDeleted);
+});

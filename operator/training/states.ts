@@ -1,0 +1,204 @@
+/** Every state of a PGGANTraining as an example: how it comes about in the model world, and what plan() answers. docs/states.md is made of it. */
+import { World } from './world.ts';
+
+export type StateExample = { readonly state: string; readonly when: string; readonly world: () => World };
+
+/** A world after `setUp`, planned twice, so that the answer is a settled one. */
+const world =
+  (setUp: (world: World) => void, spec: ConstructorParameters<typeof World>[0] = {}) =>
+  (): World => {
+    const made = new World(spec);
+    made.reconcile();
+    setUp(made);
+    made.reconcile();
+    return made;
+  };
+
+/** Through the preflight and into the first phase, whose process runs. */
+function intoFirstPhase(made: World): void {
+  for (let tick = 0; tick < 10 && !made.jobs.some((job) => job.task.kind === 'train' && job.pod); tick += 1) {
+    made.tick();
+    made.reconcile();
+  }
+}
+
+const toTheEnd = (made: World): void => {
+  for (let tick = 0; tick < 60 && made.status?.progressPercent !== 100; tick += 1) {
+    made.tick();
+    made.reconcile();
+  }
+  made.tick();
+  made.reconcile();
+};
+
+const endsWith = (exitCode: number, outOfMemory = false) =>
+  world((made) => {
+    intoFirstPhase(made);
+    made.end(exitCode, outOfMemory);
+  });
+
+export const STATES: readonly StateExample[] = [
+  {
+    state: 'Just created',
+    when: 'the object is new',
+    world: () => {
+      const made = new World();
+      made.reconcile();
+      return made;
+    },
+  },
+  { state: 'Invalid', when: 'totalKimg ends before the last resolution has faded in', world: world(() => {}, { totalKimg: 2 }) },
+  { state: 'Preflight', when: "the preflight's pod runs", world: world((made) => made.tick()) },
+  {
+    state: 'Adopted',
+    when: 'the preflight finds a finished run of the same fingerprint',
+    world: world((made) => {
+      made.images = 7000;
+      made.tick();
+      made.tick();
+    }),
+  },
+  { state: 'Queued', when: 'a queue has not admitted the Job', world: world(() => {}, { queue: { name: 'gpu' } }) },
+  {
+    state: 'Scheduling',
+    when: 'the Job has no pod yet',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.end(1);
+    }),
+  },
+  {
+    state: 'Training',
+    when: 'a pod trains',
+    world: world((made) => {
+      made.listen(true);
+      intoFirstPhase(made);
+    }),
+  },
+  {
+    state: 'Between phases',
+    when: 'a phase is complete',
+    world: world((made) => {
+      intoFirstPhase(made);
+      for (let tick = 0; tick < 9 && made.jobs.some((job) => job.pod); tick += 1) made.tick();
+    }),
+  },
+  {
+    state: 'Previous pods',
+    when: 'a pod of this name has not ended, whatever its owner',
+    world: world((made) => {
+      made.tick();
+      made.tick();
+      made.foreignPods = ['x-4-abcde'];
+    }),
+  },
+  {
+    state: 'Suspended',
+    when: 'spec.suspend is set while a pod trains',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.edit({ suspend: true });
+    }),
+  },
+  {
+    state: 'Suspended in a queue',
+    when: 'spec.suspend is set on a queued training',
+    world: world((made) => made.edit({ suspend: true }), { queue: { name: 'gpu' } }),
+  },
+  { state: 'Exit 2', when: 'run document, dataset or checkpoint is invalid', world: endsWith(2) },
+  { state: 'Exit 3', when: 'it does not fit into memory', world: endsWith(3) },
+  { state: 'Exit 4', when: 'the store is unreachable', world: endsWith(4) },
+  {
+    state: 'Exit 4, due again',
+    when: 'the delay has passed',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.end(4);
+      made.reconcile();
+      made.seconds += 40;
+    }),
+  },
+  {
+    state: 'Exit 4 for long',
+    when: 'for progressDeadlineSeconds; still tried again',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.end(4);
+      made.reconcile();
+      made.seconds += 3600;
+    }),
+  },
+  {
+    state: 'Restarts spent',
+    when: 'more failures than maxRestarts',
+    world: world(
+      (made) => {
+        intoFirstPhase(made);
+        made.end(1);
+      },
+      { maxRestarts: 0 },
+    ),
+  },
+  { state: 'Out of memory', when: 'three kills for memory in a row without headway', world: world((made) => threeEnds(made, 137, true)) },
+  {
+    state: 'No headway',
+    when: 'three ends in a row, exit 75 among them, without a newer checkpoint',
+    world: world((made) => threeEnds(made, 75, false)),
+  },
+  {
+    state: 'Name conflict',
+    when: 'the name of a Job belongs to another owner',
+    world: world((made) => {
+      made.jobs = [];
+      made.conflicts = ['x-preflight'];
+    }),
+  },
+  {
+    state: 'Retried',
+    when: 'pggan.dev/retry has a new value',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.end(2);
+      made.reconcile();
+      made.retry('1');
+    }),
+  },
+  { state: 'Succeeded', when: 'all phases are complete', world: world(toTheEnd) },
+  {
+    state: 'Extended',
+    when: 'totalKimg was raised after the end',
+    world: world((made) => {
+      toTheEnd(made);
+      made.edit({ totalKimg: 8 });
+    }),
+  },
+  {
+    state: 'Deleted',
+    when: 'the object is being deleted',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.delete();
+    }),
+  },
+  {
+    state: 'Deleted, ended',
+    when: 'no Job and no pod is left',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.delete();
+      made.reconcile();
+      made.tick();
+      made.tick();
+    }),
+  },
+];
+
+function threeEnds(made: World, exitCode: number, outOfMemory: boolean): void {
+  intoFirstPhase(made);
+  for (let end = 0; end < 3; end += 1) {
+    made.reconcile();
+    made.end(exitCode, outOfMemory);
+    // The pod is replaced, and has not shown an image yet.
+    for (const job of made.jobs) if (job.state === 'active') job.pod = end < 2;
+  }
+}
