@@ -277,22 +277,8 @@ test('a full disk is StoreFull; the old object stays, and writing goes on when t
     await store.remove('ballast');
     const entry = await store.write('a', [Buffer.alloc(600_000)]);
     process.stdout.write([code, after, entry.size, (await store.list('')).length].join(' '));`;
-  const ran = spawnSync(
-    'unshare',
-    [
-      '--user',
-      '--map-root-user',
-      '--mount',
-      'sh',
-      '-c',
-      'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module-typescript -e "$3" "$1"',
-      'sh',
-      root,
-      process.execPath,
-      script,
-    ],
-    { encoding: 'utf8' },
-  );
+  const inSmallFolder = `exec unshare --user --map-root-user --mount sh -c 'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module-typescript -e "$3" "$1"' sh "$@"`;
+  const ran = spawnSync('sh', ['-c', inSmallFolder, 'sh', root, process.execPath, script], { encoding: 'utf8' });
   if (ran.error || /unshare|mount/.test(ran.stderr))
     return t.skip(`this machine lets nobody mount a small file system: ${ran.error?.message ?? ran.stderr.trim()}`);
   assert.equal(ran.stdout, 'StoreFull old 600000 1', ran.stderr);

@@ -19,7 +19,7 @@ export type RunLog = {
   publish(store: Store): Promise<void>;
 };
 
-export type PendingLines = {
+type PendingLines = {
   readonly logs: Readonly<Record<string, string>>;
   /** To be called when the checkpoint is saved. Lines that came in the meantime stay pending. */
   committed(): void;

@@ -4,7 +4,16 @@ import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { parseProgress, type Progress } from '../../crds/progress.ts';
 import { METRICS_TYPE, metricsText } from './metrics-text.ts';
-import type { FromWorker, ToWorker, WorkerInput } from './server.ts';
+
+/** What the two threads agree on; the heartbeat is the monotonic clock, which they share, in nanoseconds. */
+export type WorkerInput = {
+  readonly port: number;
+  readonly host: string;
+  readonly deadlineSeconds: number;
+  readonly heartbeat: SharedArrayBuffer;
+};
+export type ToWorker = { readonly kind: 'progress'; readonly text: string } | { readonly kind: 'close' };
+export type FromWorker = { readonly kind: 'listening'; readonly port: number } | { readonly kind: 'failed'; readonly message: string };
 
 const input = workerData as WorkerInput;
 const port = parentPort;

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { PgganError } from '../../crds/errors.ts';
 import { MAX_PROGRESS_BYTES, type Progress } from '../../crds/progress.ts';
+import type { FromWorker, ToWorker, WorkerInput } from './server-worker.ts';
 
 export type ServerOptions = {
   /** 0: any free port. */
@@ -21,11 +22,6 @@ export type ReportServer = {
   step(): void;
   close(): Promise<void>;
 };
-
-/** What the two threads agree on; the heartbeat is the monotonic clock, which they share, in nanoseconds. */
-export type WorkerInput = ServerOptions & { readonly heartbeat: SharedArrayBuffer };
-export type ToWorker = { readonly kind: 'progress'; readonly text: string } | { readonly kind: 'close' };
-export type FromWorker = { readonly kind: 'listening'; readonly port: number } | { readonly kind: 'failed'; readonly message: string };
 
 /**
  * Serves /progress (JSON), /metrics (Prometheus) and /healthz, to GET and HEAD only. The server does not keep the process alive.
