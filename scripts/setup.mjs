@@ -3,11 +3,9 @@
 // it runs before anything is installed. A second run finds its stamps and does nothing.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const TENSORFLOW = '2.19.1';
@@ -15,7 +13,7 @@ const WHEEL_SHA256 = '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e7
 const JUDGES = ['tensorflow-cpu==2.19.1', 'safetensors==0.6.2', 'onnxruntime==1.22.1'];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const cache = join(process.env.PGGAN_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pggan-operator'));
+const cache = process.env.PGGAN_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pggan-operator');
 const tensorflow = join(cache, `tensorflow-cpu-${TENSORFLOW}`);
 const judges = join(cache, `judges-${sha256(JUDGES.join('\n')).slice(0, 12)}`);
 const log = (text) => process.stderr.write(`setup: ${text}\n`);
@@ -97,15 +95,16 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
   }
 }
 
-/** Compiles tfjs-node's two C++ files against that libtensorflow; cached by everything that goes into the result. */
+/** Compiles tfjs-node's two C++ files, and ours, against that libtensorflow; cached by everything that goes into the result. */
 function addon() {
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
   const target = join(pkg, 'lib', 'napi-v8', 'tfjs_binding.node');
-  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc'];
+  const quiet = join(root, 'trainer', 'backend', 'quiet-logging.cc');
+  const sources = ['binding/tfjs_backend.cc', 'binding/tfjs_binding.cc', quiet];
   const lib = join(tensorflow, 'tensorflow');
   const flags = ['-O2', '-fPIC', '-shared', '-std=c++17', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
   const headers = JSON.parse(readFileSync(join(root, 'node_modules', 'node-api-headers', 'package.json'), 'utf8')).version;
-  const key = sha256([lib, headers, ...flags, ...sources.map((file) => readFileSync(join(pkg, file), 'utf8'))].join('\n')).slice(0, 16);
+  const key = sha256([lib, headers, ...flags, ...sources.map((file) => readFileSync(resolve(pkg, file), 'utf8'))].join('\n')).slice(0, 16);
   const stamp = join(pkg, 'lib', 'napi-v8', '.pggan-addon');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
   libtensorflow();

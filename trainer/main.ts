@@ -1,0 +1,60 @@
+/** The trainer's commands and exit codes. */
+import { Command, InvalidArgumentError } from 'commander';
+import { asError, PgganError } from '../crds/errors.ts';
+import { datasetCommands } from './data/commands.ts';
+import { evaluateRun } from './metrics/command.ts';
+import { runDocumentProcess } from './process.ts';
+import { listenForStop } from './train/stop.ts';
+
+const stop = listenForStop();
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const positiveInteger = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0 is wanted');
+  return value;
+};
+
+const program = new Command('pggan').description('Grows GANs on chest radiographs (PG-GAN, Karras et al. 2018).').exitOverride();
+program
+  .command('train')
+  .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
+  .action(async () => {
+    process.exitCode = await runDocumentProcess('training', stop, print);
+  });
+program
+  .command('synthesize')
+  .description('makes synthetic images, as the run document in PGGAN_RUN says')
+  .action(async () => {
+    process.exitCode = await runDocumentProcess('synthesis', stop, print);
+  });
+program
+  .command('evaluate')
+  .description('measures the averaged generator of a run against its dataset')
+  .argument('<run>', 'run folder, or one of its checkpoints')
+  .option('--metrics <list>', 'any of moments, swd, swd1, msssim, msssim1, separated by commas', 'moments')
+  .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
+  .option('--all', 'every kept checkpoint, newest first, instead of the newest')
+  .option('--redraws <n>', 'draws over which sliced Wasserstein distances are averaged', positiveInteger, 1)
+  .option('--json', 'one JSON object instead of a table')
+  .action(evaluateRun);
+datasetCommands(program, process);
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  process.exitCode = reportError(asError(thrown));
+} finally {
+  stop.release();
+}
+
+/** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */
+function reportError(error: Error): number {
+  if (error instanceof PgganError) {
+    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    return error.exitCode;
+  }
+  // commander has said what was wrong; asking for help is no error.
+  if ('code' in error && String(error.code).startsWith('commander.')) return 'exitCode' in error && error.exitCode === 0 ? 0 : 2;
+  process.stderr.write(`error: ${error.stack ?? error.message}\n`);
+  return 1;
+}

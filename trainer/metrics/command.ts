@@ -1,0 +1,112 @@
+/** `trainer evaluate`: measures the averaged generator of a run against its dataset, newest checkpoint first. */
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { PgganError } from '../../crds/errors.ts';
+import { prepareBackend } from '../backend/backend.ts';
+import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
+import { type Dataset, openDataset } from '../data/dataset.ts';
+import { toBytes } from '../report/grid.ts';
+import { type OpenGenerator, openGenerator } from '../synthesis/open-generator.ts';
+import { labelRows } from '../train/feeds.ts';
+import { createRandom } from '../train/random.ts';
+import { createMetric, METRICS, metricName, type MetricName } from './choose.ts';
+import { columnsOf, evaluate, evaluationMinibatch, type ImageSource, type Row } from './evaluate.ts';
+import { moments } from './moments.ts';
+import { tableHead, tableRow } from './table.ts';
+
+type Options = { readonly metrics: string; readonly numImages?: number; readonly all?: boolean; readonly redraws: number; readonly json?: boolean };
+
+/** Prints a table, or one JSON object {moments, rows}. @throws {PgganError} */
+export async function evaluateRun(folder: string, options: Options): Promise<void> {
+  const names = options.metrics.split(',').map((name) => metricName(name.trim()));
+  const uri = /^[a-z0-9]+:\/\//.test(folder) ? folder : pathToFileURL(resolve(folder)).href;
+  const newest = await openGenerator(uri);
+  const dataset = await openDataset(newest.run.dataset.uri);
+  try {
+    const { threads, schedule } = newest.run;
+    const { kind } = await prepareBackend({ threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
+    const fakesOf = (generator: OpenGenerator): ImageSource => fakes(generator, dataset, kind === 'native' ? 'graph' : 'eager');
+    const shape = { resolution: schedule.resolution, channels: dataset.channels };
+    const result: { moments?: object; rows?: Row[] } = {};
+    if (names.includes('moments')) {
+      const count = options.numImages ?? METRICS.moments.images;
+      const measured = await moments(fakesOf(newest)(count), reals(dataset)(dataset.images), shape);
+      result.moments = { ...measured, fakes: count, reals: dataset.images };
+      if (!options.json) {
+        process.stdout.write(
+          `${count} fakes against ${dataset.images} reals: correlation of the mean images ${measured.meanCorrelation.toFixed(4)}, spread ${measured.spreadRatio.toFixed(3)} of the reals'\n`,
+        );
+      }
+    }
+    const others = names.filter((name) => name !== 'moments');
+    if (others.length > 0) result.rows = await compare(others, newest, dataset, shape, options, fakesOf);
+    if (options.json) process.stdout.write(`${JSON.stringify({ snapshot: newest.checkpoint, ...result })}\n`);
+  } finally {
+    dataset.close();
+  }
+}
+
+async function compare(
+  names: readonly MetricName[],
+  newest: OpenGenerator,
+  dataset: Dataset,
+  shape: { readonly resolution: number; readonly channels: 1 | 3 },
+  options: Options,
+  fakesOf: (generator: OpenGenerator) => ImageSource,
+): Promise<Row[]> {
+  const wanted = options.numImages ?? Math.min(...names.map((name) => METRICS[name].images));
+  const images = Math.min(wanted, dataset.images);
+  const metrics = names.map((name) => createMetric(name, { shape, images, seed: newest.run.seed, redraws: options.redraws }));
+  const snapshots = [];
+  for (const generator of await generatorsOf(newest, options.all === true)) snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });
+  const columns = columnsOf(metrics);
+  if (!options.json) process.stdout.write(`${tableHead(columns).join('\n')}\n`);
+  const rows: Row[] = [];
+  const realPasses = Math.max(...names.map((name) => METRICS[name].realPasses));
+  for await (const row of evaluate({ metrics, shape, images, reals: reals(dataset), realPasses, snapshots, now: () => performance.now() / 1000 })) {
+    rows.push(row);
+    if (!options.json) process.stdout.write(`${tableRow(row, columns)}\n`);
+  }
+  return rows;
+}
+
+/** The newest checkpoint, or all that show the full resolution. */
+async function generatorsOf(newest: OpenGenerator, all: boolean): Promise<readonly OpenGenerator[]> {
+  if (!all) return [newest];
+  const folders = (await listCheckpoints(newest.store)).filter(({ committed }) => committed);
+  const generators: OpenGenerator[] = [];
+  for (const { key } of folders) generators.push(await openGenerator(`${newest.store.uri}/${key}`));
+  return generators;
+}
+
+function reals(dataset: Dataset): ImageSource {
+  return function* (count) {
+    const minibatch = evaluationMinibatch(dataset.resolution);
+    for (let first = 0; first < count; first += minibatch) {
+      const indexes = Array.from({ length: Math.min(minibatch, count - first) }, (_, i) => (first + i) % dataset.images);
+      yield dataset.read(dataset.resolution, indexes);
+    }
+  };
+}
+
+/** Images of the full resolution; a generator that has not grown to it is refused, as its images would be compared by their blocks. */
+function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eager'): ImageSource {
+  return function* (count) {
+    const { shape, checkpoint } = generator;
+    const minibatch = Math.min(evaluationMinibatch(shape.resolution), 64);
+    const sampler = generator.sampler(minibatch, mode);
+    try {
+      if (sampler.resolution !== dataset.resolution) {
+        throw new PgganError('OptionsInvalid', `checkpoint ${checkpoint.uri} makes ${sampler.resolution}x${sampler.resolution} images, the dataset has ${dataset.resolution}x${dataset.resolution}: evaluate a later one`);
+      }
+      const random = createRandom(generator.run.seed);
+      for (let first = 0; first < count; first += minibatch) {
+        const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
+        const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
+        yield toBytes(sampler.sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
+      }
+    } finally {
+      sampler.dispose();
+    }
+  };
+}

@@ -1,0 +1,129 @@
+/** Writes synthetic images as PNG files: seeded by index, so that any shard, any restart and any count make the same image i. */
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { EXIT } from '../../crds/errors.ts';
+import { PROGRESS_VERSION, type SynthesisProgress } from '../../crds/progress.ts';
+import type { SynthesisRun } from '../../crds/run.ts';
+import { prepareBackend } from '../backend/backend.ts';
+import { openStore } from '../checkpoint/open-store.ts';
+import type { Store } from '../checkpoint/store.ts';
+import { gridPng } from '../report/grid.ts';
+import type { ReportServer } from '../report/server.ts';
+import { writeTermination } from '../report/termination.ts';
+import { createRandom, type Random } from '../train/random.ts';
+import type { StopRequest } from '../train/stop.ts';
+import { claimImages, finishManifest, imageKey, type ManifestImage } from './manifest.ts';
+import { type OpenGenerator, openGenerator } from './open-generator.ts';
+
+/** Makes this shard's images. Returns the exit code. @throws {PgganError} */
+export async function runSynthesis(run: SynthesisRun, server: ReportServer, stop: StopRequest, print: (line: string) => void): Promise<number> {
+  const generator = await openGenerator(run.checkpoint.uri);
+  const store = openStore(run.output.uri);
+  await claimImages(store, run, generator);
+  const wanted = shardIndexes(run);
+  let progress: SynthesisProgress = {
+    version: PROGRESS_VERSION,
+    kind: 'synthesis',
+    state: 'Synthesizing',
+    done: 0,
+    wanted: wanted.length,
+    checkpoint: generator.checkpoint,
+    time: new Date().toISOString(),
+  };
+  const tell = (change: Partial<SynthesisProgress>, lasting = false): void => {
+    progress = { ...progress, ...change, time: new Date().toISOString() };
+    server.update(progress);
+    server.step();
+    if (lasting) writeTermination(progress);
+  };
+
+  const images = await existingImages(store, wanted);
+  const missing = wanted.filter((index) => !images.has(index));
+  const started = performance.now();
+  tell({ done: images.size }, true);
+  if (missing.length > 0) {
+    const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
+    const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
+    const random = createRandom(run.seed);
+    for (let first = 0; first < missing.length; first += run.minibatch) {
+      if (stop.requested) {
+        tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
+        print(`stopped on request (${stop.reason}) after ${images.size} of ${wanted.length} images`);
+        return EXIT.stopped;
+      }
+      const indexes = missing.slice(first, first + run.minibatch);
+      const made = sampler.sample(inputOf(generator, random, indexes));
+      for (const [place, index] of indexes.entries()) {
+        images.set(index, await writeImage(store, run, generator, index, sampler.resolution, made, place));
+      }
+      tell({ done: images.size, imagesPerSecond: ((first + indexes.length) * 1000) / (performance.now() - started) }, first % 256 === 0);
+      await setImmediate();
+    }
+    sampler.dispose();
+  }
+  const manifest = await finishManifest(store, run, generator, [...images.values()]);
+  tell({ state: 'Complete', ...(manifest ? { manifest } : {}) }, true);
+  print(`${images.size} synthetic images in ${store.uri}`);
+  return EXIT.complete;
+}
+
+/** Every image whose index leaves the shard's number when divided by the number of shards. */
+export function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[] {
+  return Array.from({ length: Math.ceil((count - shard) / shards) }, (_, i) => shard + i * shards);
+}
+
+/** The label of image `index` in a conditional network: the classes in turn. */
+export function labelOf(index: number, labelSize: number): number | undefined {
+  return labelSize > 0 ? index % labelSize : undefined;
+}
+
+function inputOf({ shape }: OpenGenerator, random: Random, indexes: readonly number[]) {
+  const { latentSize, labelSize } = shape;
+  const latents = new Float32Array(indexes.length * latentSize);
+  const labels = new Float32Array(indexes.length * labelSize);
+  for (const [place, index] of indexes.entries()) {
+    latents.set(random.normal('synthesis', index, latentSize), place * latentSize);
+    const label = labelOf(index, labelSize);
+    if (label !== undefined) labels[place * labelSize + label] = 1;
+  }
+  return { latents, ...(labelSize > 0 ? { labels } : {}) };
+}
+
+async function existingImages(store: Store, wanted: readonly number[]): Promise<Map<number, ManifestImage>> {
+  const present = new Set((await store.list('images/')).map(({ key }) => key));
+  const images = new Map<number, ManifestImage>();
+  for (const index of wanted) {
+    if (!present.has(imageKey(index))) continue;
+    const bytes = await store.read(imageKey(index));
+    if (bytes) images.set(index, { index, file: imageKey(index), sha256: sha256(bytes) });
+  }
+  return images;
+}
+
+async function writeImage(store: Store, run: SynthesisRun, generator: OpenGenerator, index: number, resolution: number, made: Float32Array, place: number): Promise<ManifestImage> {
+  const { shape, record, checkpoint } = generator;
+  const size = resolution * resolution * shape.channels;
+  const png = gridPng(
+    { data: made.subarray(place * size, (place + 1) * size), shape: [1, resolution, resolution, shape.channels] },
+    {
+      columns: 1,
+      rows: 1,
+      resolution: shape.resolution,
+      text: {
+        Software: 'pggan-operator',
+        Description: record.data.label === 'phantom' ? 'synthetic image, trained on phantoms; not for diagnosis' : 'synthetic image; not for diagnosis',
+        Synthetic: 'true',
+        Seed: String(run.seed),
+        Index: String(index),
+        Checkpoint: checkpoint.digest,
+      },
+    },
+  );
+  const file = imageKey(index);
+  await store.write(file, [png]);
+  return { index, file, sha256: sha256(png) };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
