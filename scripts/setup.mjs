@@ -117,7 +117,9 @@ function addon() {
     renameSync(made, cached);
   }
   mkdirSync(dirname(target), { recursive: true });
-  copyFileSync(cached, target);
+  // Renamed into place: a process that runs on the old addon keeps its file.
+  copyFileSync(cached, `${target}.tmp`);
+  renameSync(`${target}.tmp`, target);
   writeFileSync(stamp, key);
 }
 

@@ -4,8 +4,7 @@ import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { runDocument, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
-import { type LoadedCheckpoint, loadCheckpoint, loadNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
-import { openStore } from '../checkpoint/open-store.ts';
+import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { NetworkShape } from '../networks/weights.ts';
@@ -23,19 +22,15 @@ export type OpenGenerator = {
   sampler(minibatch: number, mode: ProgramDefinition['mode']): Sampler;
 };
 
-const CHECKPOINT_URI = /^(.*)\/(checkpoints\/\d{12})\/?$/;
-
 /** @param uri a run folder (its newest good checkpoint is used) or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid */
 export async function openGenerator(uri: string): Promise<OpenGenerator> {
-  const [, folder, key] = CHECKPOINT_URI.exec(uri) ?? [];
-  const store = openStore(folder ?? uri);
+  const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema']);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
   const run = runDocument.safeParse(record.options);
   if (!run.success || run.data.kind !== 'training') {
     throw new PgganError('CheckpointInvalid', `run.json in ${store.uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`);
   }
-  const { checkpoint, skipped } = await find(store, key);
   const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, { data }]) => [name, new Float32Array(Uint8Array.from(data).buffer)]));
   const { network, schedule } = run.data;
   const inputs = checkpoint.files['generator-ema'].tensors.get('4x4/Dense/weight')?.shape[0];
@@ -51,15 +46,4 @@ export async function openGenerator(uri: string): Promise<OpenGenerator> {
     warnings: skipped.map(({ key: damaged, reason }) => `checkpoint ${damaged} is damaged and was skipped: ${reason}`),
     sampler: (minibatch, mode) => createSampler({ shape, weights, lod: checkpoint.state.previousLod ?? Math.log2(schedule.resolution / schedule.initialResolution), minibatch, mode }),
   };
-}
-
-async function find(store: Store, key: string | undefined) {
-  const files = ['generator-ema'] as const;
-  if (key !== undefined) {
-    const checkpoint: LoadedCheckpoint<'generator-ema'> = await loadCheckpoint(store, `${key}/`, { files });
-    return { checkpoint, skipped: [] };
-  }
-  const found = await loadNewestCheckpoint(store, { files });
-  if (!found) throw new PgganError('CheckpointInvalid', `${store.uri} holds no checkpoint yet: let the training run first`);
-  return found;
 }

@@ -1,9 +1,10 @@
 /** Opens a run for one process: the dataset, the right to write, run.json, and the newest good checkpoint or the run it is forked from. */
 import { readFileSync } from 'node:fs';
-import { asError, PgganError } from '../../crds/errors.ts';
+import { asError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
 import { phases } from '../../crds/schedule.ts';
+import { loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import { openStore } from '../checkpoint/open-store.ts';
 import { acquireRun, systemClock, type Writer } from '../checkpoint/owner.ts';
@@ -90,9 +91,7 @@ export function stepOptions(run: TrainingRun, dataset: Dataset): StepOptions {
 }
 
 async function loadOrigin(run: TrainingRun, { uri, startKimg }: NonNullable<TrainingRun['initFrom']>): Promise<Origin> {
-  const found = await loadNewestCheckpoint(openStore(uri), { files: ['generator', 'discriminator', 'generator-ema'] });
-  if (!found) throw new PgganError('CheckpointInvalid', `initFrom: ${uri} holds no checkpoint`);
-  const { checkpoint } = found;
+  const { checkpoint } = await loadFrom(uri, ['generator', 'discriminator', 'generator-ema']);
   const phase = phases(run.schedule, run.totalKimg).findLast(({ startImages }) => startImages < checkpoint.manifest.images);
   return { checkpoint, images: startKimg === undefined ? (phase?.startImages ?? 0) : startKimg * 1000 };
 }

@@ -2,12 +2,12 @@
 import { EXIT } from '../../crds/errors.ts';
 import { type PreflightProgress, PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
-import type { ProgressServer } from '../report/server.ts';
+import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import { openRun } from './open-run.ts';
 
 /** Returns the exit code. @throws {PgganError} what would end the training too */
-export async function runPreflight(run: TrainingRun, server: ProgressServer, print: (line: string) => void): Promise<number> {
+export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
   const open = await openRun(run, false);
   try {
     for (const warning of open.warnings) print(`warning: ${warning}`);

@@ -3,7 +3,7 @@ import type { Losses, TrainingProgress } from '../../crds/progress.ts';
 import { PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { Moment } from '../../crds/schedule.ts';
 import type { RunLog } from '../report/run-log.ts';
-import type { ProgressServer } from '../report/server.ts';
+import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { Position } from './loop.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -19,7 +19,7 @@ export interface Reporter {
 }
 
 export type ReporterOptions = {
-  readonly server: ProgressServer;
+  readonly server: ReportServer;
   readonly phaseEndImages: number;
   readonly resolution: number;
   readonly now: () => Date;

@@ -7,7 +7,7 @@ import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { differences } from '../backend/determinism.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
-import type { ProgressServer } from '../report/server.ts';
+import type { ReportServer } from '../report/server.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { renewLease } from './lease.ts';
 import { type Position, programKey, START, trainLoop } from './loop.ts';
@@ -22,7 +22,7 @@ import { fromTensorFiles, toTensorFiles } from './tensor-files.ts';
 import { TENSOR_FILES } from '../checkpoint/format.ts';
 
 export type PhaseIo = {
-  readonly server: ProgressServer;
+  readonly server: ReportServer;
   readonly stop: StopRequest;
   /** Receives the lines of the log and remarks that belong in no log. */
   readonly print: (line: string) => void;

@@ -1,0 +1,26 @@
+/** Reads a checkpoint by its address: a run folder, whose newest good checkpoint is meant, or one checkpoint of it. */
+import { PgganError } from '../../crds/errors.ts';
+import type { TensorFileName } from './format.ts';
+import { type LoadedCheckpoint, loadCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from './load-checkpoint.ts';
+import { openStore } from './open-store.ts';
+import type { Store } from './store.ts';
+
+export type Found<Name extends TensorFileName> = {
+  /** The run folder. */
+  readonly store: Store;
+  readonly checkpoint: LoadedCheckpoint<Name>;
+  /** Newer ones that are damaged. */
+  readonly skipped: readonly SkippedCheckpoint[];
+};
+
+const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
+
+/** @param uri `<run folder>` or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid where there is none, or it is damaged */
+export async function loadFrom<Name extends TensorFileName>(uri: string, files: readonly Name[]): Promise<Found<Name>> {
+  const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
+  const store = openStore(folder ?? uri);
+  if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, `${key}/`, { files }), skipped: [] };
+  const found = await loadNewestCheckpoint(store, { files });
+  if (!found) throw new PgganError('CheckpointInvalid', `${store.uri} holds no checkpoint yet: let the training run first`);
+  return { store, ...found };
+}
