@@ -5,7 +5,7 @@ import { type Column, type ImageShape, imageBytes, type Metric, type Role } from
 export type ImageSource = (count: number) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** A state of the generator that is to be measured: its age and the images it makes. */
-export type Snapshot = { readonly kimg: number; readonly fakes: ImageSource };
+type Snapshot = { readonly kimg: number; readonly fakes: ImageSource };
 
 /** One line of the table: `snapshot` is Reals, Reals2, ... or the snapshot's kimg. A value is NaN where the metric is not defined. */
 export type Row = { readonly snapshot: string; readonly seconds: number; readonly metrics: Readonly<Record<string, number>> };

@@ -1,7 +1,7 @@
 /** Laplacian pyramids (Burt and Adelson 1983): what each doubling of resolution adds to an image. */
 
 /** The resolution at which a pyramid ends (Karras et al. 2018, section 5: "16 x 16 and upwards"). */
-export const COARSEST = 16;
+const COARSEST = 16;
 
 /** Resolutions of a pyramid's levels, finest first; none for images below 16x16. */
 export function pyramidSizes(resolution: number): readonly number[] {

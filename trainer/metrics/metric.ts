@@ -17,7 +17,7 @@ export interface Metric {
   dispose(): Promise<void>;
 }
 
-export interface Measurement {
+interface Measurement {
   /** Takes one minibatch of whole images (NHWC bytes); the caller may overwrite them afterwards. */
   feed(images: Uint8Array): Promise<void>;
   /** The values, in the order of the columns. */

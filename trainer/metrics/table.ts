@@ -1,4 +1,5 @@
 /** Evaluations as text: the reference's table, a line at a time while it grows. */
+import { formatTime } from '../report/log.ts';
 import type { Row } from './evaluate.ts';
 import type { Column } from './metric.ts';
 
@@ -14,19 +15,5 @@ export function tableHead(columns: readonly Column[]): readonly [string, string]
 
 export function tableRow(row: Row, columns: readonly Column[]): string {
   const cells = columns.map(({ name, decimals, width }) => (row.metrics[name] ?? Number.NaN).toFixed(decimals).padEnd(width));
-  return row.snapshot.padEnd(SNAPSHOT_WIDTH) + evaluationTime(row.seconds).padEnd(TIME_WIDTH) + cells.join('');
-}
-
-/** 59s, 3m 05s, 2h 00m 09s, 4d 01h 30m. */
-export function evaluationTime(seconds: number): string {
-  const s = Math.round(seconds);
-  const [minutes, hours] = [Math.floor(s / 60), Math.floor(s / 3600)];
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${minutes}m ${two(s % 60)}s`;
-  if (s < 86400) return `${hours}h ${two(minutes % 60)}m ${two(s % 60)}s`;
-  return `${Math.floor(hours / 24)}d ${two(hours % 24)}h ${two(minutes % 60)}m`;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, '0');
+  return row.snapshot.padEnd(SNAPSHOT_WIDTH) + formatTime(row.seconds).padEnd(TIME_WIDTH) + cells.join('');
 }
