@@ -22,7 +22,7 @@ export type GoldenCase = {
   readonly values: (key: string) => GoldenValues;
 };
 
-export type GoldenValues = { readonly shape: readonly number[]; readonly data: Float32Array };
+type GoldenValues = { readonly shape: readonly number[]; readonly data: Float32Array };
 
 /** @throws {PgganError} CheckpointInvalid, naming what the file lacks or contradicts */
 export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
