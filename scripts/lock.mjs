@@ -5,7 +5,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 rmSync('node_modules', { recursive: true, force: true });
 rmSync('package-lock.json', { force: true });
-execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts', '--omit-lockfile-registry-resolved=false'], { stdio: 'inherit' });
+execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts', '--omit-lockfile-registry-resolved=false'], {
+  stdio: 'inherit',
+});
 const { packages, ...lock } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 for (const entry of Object.values(packages)) delete entry.resolved;
 writeFileSync('package-lock.json', `${JSON.stringify({ ...lock, packages }, null, 2)}\n`);

@@ -3,7 +3,19 @@
 // it runs before anything is installed. A second run finds its stamps and does nothing.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,19 +85,41 @@ function libtensorflow() {
   const work = `${tensorflow}.${process.pid}.tmp`;
   mkdirSync(work, { recursive: true });
   try {
-    run('python3', ['-m', 'pip', 'download', '-q', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:',
-      '--python-version', '3.12', '--implementation', 'cp', '--abi', 'cp312', '--platform', 'manylinux_2_17_x86_64',
-      '-d', work, `tensorflow-cpu==${TENSORFLOW}`]);
+    run('python3', [
+      '-m',
+      'pip',
+      'download',
+      '-q',
+      '--disable-pip-version-check',
+      '--no-deps',
+      '--only-binary=:all:',
+      '--python-version',
+      '3.12',
+      '--implementation',
+      'cp',
+      '--abi',
+      'cp312',
+      '--platform',
+      'manylinux_2_17_x86_64',
+      '-d',
+      work,
+      `tensorflow-cpu==${TENSORFLOW}`,
+    ]);
     const wheel = join(work, readdirSync(work).find((name) => name.endsWith('.whl')) ?? '');
     const got = sha256(readFileSync(wheel));
     if (got !== WHEEL_SHA256) throw new Error(`the TensorFlow wheel has SHA-256 ${got}, expected ${WHEEL_SHA256}: refusing to use it`);
-    run('python3', ['-c', `
+    run('python3', [
+      '-c',
+      `
 import sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     for name in wheel.namelist():
         if name in ('tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2') or name.startswith('tensorflow/include/'):
             wheel.extract(name, sys.argv[2])
-`, wheel, work]);
+`,
+      wheel,
+      work,
+    ]);
     rmSync(wheel);
     writeFileSync(join(work, 'complete'), '');
     rmSync(tensorflow, { recursive: true, force: true });
@@ -112,8 +146,23 @@ function addon() {
   if (!existsSync(cached)) {
     log('compiling the TensorFlow addon (about 15 s)');
     const made = `${cached}.${process.pid}.tmp`;
-    run('g++', [...flags, `-I${join(root, 'node_modules', 'node-api-headers', 'include')}`, `-I${join(lib, 'include')}`, '-I..', ...sources,
-      `-L${lib}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2', `-Wl,-rpath,${lib}`, '-o', made], { cwd: pkg });
+    run(
+      'g++',
+      [
+        ...flags,
+        `-I${join(root, 'node_modules', 'node-api-headers', 'include')}`,
+        `-I${join(lib, 'include')}`,
+        '-I..',
+        ...sources,
+        `-L${lib}`,
+        '-l:libtensorflow_cc.so.2',
+        '-l:libtensorflow_framework.so.2',
+        `-Wl,-rpath,${lib}`,
+        '-o',
+        made,
+      ],
+      { cwd: pkg },
+    );
     renameSync(made, cached);
   }
   mkdirSync(dirname(target), { recursive: true });
@@ -129,7 +178,8 @@ function nativeBackend() {
   rmSync(why, { force: true });
   try {
     if (process.env.PGGAN_BACKEND === 'wasm') throw new Error('PGGAN_BACKEND=wasm asks for the WebAssembly backend');
-    if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error(`no libtensorflow for ${process.platform}-${process.arch}; use the container image`);
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      throw new Error(`no libtensorflow for ${process.platform}-${process.arch}; use the container image`);
     locked(join(cache, 'lock'), addon);
   } catch (error) {
     const reason = error.code === 'ENOENT' && error.path ? `${error.path} is not installed` : error.message.split('\n')[0];
@@ -142,13 +192,24 @@ function nativeBackend() {
 /** Python packages that tests ask for a second opinion. */
 function judgePackages() {
   if (existsSync(join(judges, 'complete'))) return;
-  log('installing the tests\' independent judges (TensorFlow for Python, 1.4 GB)');
+  log("installing the tests' independent judges (TensorFlow for Python, 1.4 GB)");
   try {
     locked(join(cache, 'lock-judges'), () => {
       if (existsSync(join(judges, 'complete'))) return;
       rmSync(judges, { recursive: true, force: true });
-      run('python3', ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--no-warn-script-location', '--root-user-action=ignore',
-        '--only-binary=:all:', '--target', judges, ...JUDGES]);
+      run('python3', [
+        '-m',
+        'pip',
+        'install',
+        '-q',
+        '--disable-pip-version-check',
+        '--no-warn-script-location',
+        '--root-user-action=ignore',
+        '--only-binary=:all:',
+        '--target',
+        judges,
+        ...JUDGES,
+      ]);
       writeFileSync(join(judges, 'complete'), '');
     });
   } catch (error) {

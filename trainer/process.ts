@@ -12,7 +12,8 @@ import type { StopRequest } from './train/stop.ts';
 /** Does what PGGAN_RUN asks and returns the exit code; an error becomes the last progress document before it is thrown on. */
 export async function runDocumentProcess(kind: RunDocument['kind'], stop: StopRequest, print: (line: string) => void): Promise<number> {
   const run = parseRunDocument(process.env['PGGAN_RUN']);
-  if (run.kind !== kind) throw new PgganError('RunDocumentInvalid', `PGGAN_RUN holds a ${run.kind} document: this command wants one for ${kind}`);
+  if (run.kind !== kind)
+    throw new PgganError('RunDocumentInvalid', `PGGAN_RUN holds a ${run.kind} document: this command wants one for ${kind}`);
   const deadlineSeconds = run.kind === 'training' ? run.progressDeadlineSeconds : 3600;
   const server = await startServer({ port: run.port, host: run.port === 0 ? '127.0.0.1' : '0.0.0.0', deadlineSeconds });
   // The first line of a local trainer: with port 0 nobody else can know it.

@@ -14,7 +14,13 @@ import { columnsOf, evaluate, evaluationMinibatch, type ImageSource, type Row } 
 import { moments } from './moments.ts';
 import { tableHead, tableRow } from './table.ts';
 
-type Options = { readonly metrics: string; readonly numImages?: number; readonly all?: boolean; readonly redraws: number; readonly json?: boolean };
+type Options = {
+  readonly metrics: string;
+  readonly numImages?: number;
+  readonly all?: boolean;
+  readonly redraws: number;
+  readonly json?: boolean;
+};
 
 /** Prints a table, or one JSON object {moments, rows}. @throws {PgganError} */
 export async function evaluateRun(folder: string, options: Options): Promise<void> {
@@ -58,12 +64,21 @@ async function compare(
   const images = Math.min(wanted, dataset.images);
   const metrics = names.map((name) => createMetric(name, { shape, images, seed: newest.run.seed, redraws: options.redraws }));
   const snapshots = [];
-  for (const generator of await generatorsOf(newest, options.all === true)) snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });
+  for (const generator of await generatorsOf(newest, options.all === true))
+    snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });
   const columns = columnsOf(metrics);
   if (!options.json) process.stdout.write(`${tableHead(columns).join('\n')}\n`);
   const rows: Row[] = [];
   const realPasses = Math.max(...names.map((name) => METRICS[name].realPasses));
-  for await (const row of evaluate({ metrics, shape, images, reals: reals(dataset), realPasses, snapshots, now: () => performance.now() / 1000 })) {
+  for await (const row of evaluate({
+    metrics,
+    shape,
+    images,
+    reals: reals(dataset),
+    realPasses,
+    snapshots,
+    now: () => performance.now() / 1000,
+  })) {
     rows.push(row);
     if (!options.json) process.stdout.write(`${tableRow(row, columns)}\n`);
   }
@@ -97,7 +112,10 @@ function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eage
     const sampler = generator.sampler(minibatch, mode);
     try {
       if (sampler.resolution !== dataset.resolution) {
-        throw new PgganError('OptionsInvalid', `checkpoint ${checkpoint.uri} makes ${sampler.resolution}x${sampler.resolution} images, the dataset has ${dataset.resolution}x${dataset.resolution}: evaluate a later one`);
+        throw new PgganError(
+          'OptionsInvalid',
+          `checkpoint ${checkpoint.uri} makes ${sampler.resolution}x${sampler.resolution} images, the dataset has ${dataset.resolution}x${dataset.resolution}: evaluate a later one`,
+        );
       }
       const random = createRandom(generator.run.seed);
       for (let first = 0; first < count; first += minibatch) {

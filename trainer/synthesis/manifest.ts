@@ -39,13 +39,18 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
   if (!bytes) return claimImages(store, run, generator);
   const found = parseJson(job, bytes, `${JOB} in ${store.uri}`);
   const differing = [
-    ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest ? [] : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
+    ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest
+      ? []
+      : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
     ...(['seed', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
       found[field] === mine[field] ? [] : [`${field} ${found[field]} in the folder, ${mine[field]} wanted`],
     ),
   ];
   if (differing.length === 0) return;
-  throw new PgganError('FingerprintMismatch', `${store.uri} holds other synthetic images: ${differing.join('; ')}. Name another output folder, or delete this one`);
+  throw new PgganError(
+    'FingerprintMismatch',
+    `${store.uri} holds other synthetic images: ${differing.join('; ')}. Name another output folder, or delete this one`,
+  );
 }
 
 /** Writes this shard's part and, when every shard's is there, manifest.json; returns where it is and its digest, or undefined when shards are missing. */

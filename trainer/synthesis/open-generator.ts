@@ -6,6 +6,7 @@ import { runDocument, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
+import { floatsOf } from '../checkpoint/safetensors.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { NetworkShape } from '../networks/weights.ts';
 import { createSampler, type Sampler } from './sampler.ts';
@@ -29,9 +30,12 @@ export async function openGenerator(uri: string): Promise<OpenGenerator> {
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
   const run = runDocument.safeParse(record.options);
   if (!run.success || run.data.kind !== 'training') {
-    throw new PgganError('CheckpointInvalid', `run.json in ${store.uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`);
+    throw new PgganError(
+      'CheckpointInvalid',
+      `run.json in ${store.uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`,
+    );
   }
-  const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, { data }]) => [name, new Float32Array(Uint8Array.from(data).buffer)]));
+  const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, tensor]) => [name, floatsOf(tensor, name)]));
   const { network, schedule } = run.data;
   const inputs = checkpoint.files['generator-ema'].tensors.get('4x4/Dense/weight')?.shape[0];
   if (inputs === undefined) throw new PgganError('CheckpointInvalid', `${checkpoint.key}generator-ema.safetensors has no 4x4/Dense/weight`);
@@ -44,6 +48,13 @@ export async function openGenerator(uri: string): Promise<OpenGenerator> {
     weightsDigest: checkpoint.manifest.weightsDigest,
     shape,
     warnings: skipped.map(({ key: damaged, reason }) => `checkpoint ${damaged} is damaged and was skipped: ${reason}`),
-    sampler: (minibatch, mode) => createSampler({ shape, weights, lod: checkpoint.state.previousLod ?? Math.log2(schedule.resolution / schedule.initialResolution), minibatch, mode }),
+    sampler: (minibatch, mode) =>
+      createSampler({
+        shape,
+        weights,
+        lod: checkpoint.state.previousLod ?? Math.log2(schedule.resolution / schedule.initialResolution),
+        minibatch,
+        mode,
+      }),
   };
 }

@@ -66,7 +66,11 @@ export function createSampler({ shape, weights, lod, minibatch, mode }: SamplerO
   };
 }
 
-function inputTensors({ latentSize, labelSize }: NetworkShape, minibatch: number, { latents, labels }: SampleInput): Record<string, tf.Tensor> {
+function inputTensors(
+  { latentSize, labelSize }: NetworkShape,
+  minibatch: number,
+  { latents, labels }: SampleInput,
+): Record<string, tf.Tensor> {
   return {
     latents: tf.tensor2d(latents, [minibatch, latentSize]),
     ...(labels ? { labels: tf.tensor2d(labels, [minibatch, labelSize]) } : {}),

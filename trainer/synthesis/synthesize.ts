@@ -16,7 +16,12 @@ import { claimImages, finishManifest, imageKey, type ManifestImage } from './man
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 
 /** Makes this shard's images. Returns the exit code. @throws {PgganError} */
-export async function runSynthesis(run: SynthesisRun, server: ReportServer, stop: StopRequest, print: (line: string) => void): Promise<number> {
+export async function runSynthesis(
+  run: SynthesisRun,
+  server: ReportServer,
+  stop: StopRequest,
+  print: (line: string) => void,
+): Promise<number> {
   const generator = await openGenerator(run.checkpoint.uri);
   const store = openStore(run.output.uri);
   await claimImages(store, run, generator);
@@ -68,12 +73,12 @@ export async function runSynthesis(run: SynthesisRun, server: ReportServer, stop
 }
 
 /** Every image whose index leaves the shard's number when divided by the number of shards. */
-export function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[] {
+function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[] {
   return Array.from({ length: Math.ceil((count - shard) / shards) }, (_, i) => shard + i * shards);
 }
 
 /** The label of image `index` in a conditional network: the classes in turn. */
-export function labelOf(index: number, labelSize: number): number | undefined {
+function labelOf(index: number, labelSize: number): number | undefined {
   return labelSize > 0 ? index % labelSize : undefined;
 }
 
@@ -100,7 +105,15 @@ async function existingImages(store: Store, wanted: readonly number[]): Promise<
   return images;
 }
 
-async function writeImage(store: Store, run: SynthesisRun, generator: OpenGenerator, index: number, resolution: number, made: Float32Array, place: number): Promise<ManifestImage> {
+async function writeImage(
+  store: Store,
+  run: SynthesisRun,
+  generator: OpenGenerator,
+  index: number,
+  resolution: number,
+  made: Float32Array,
+  place: number,
+): Promise<ManifestImage> {
   const { shape, record, checkpoint } = generator;
   const size = resolution * resolution * shape.channels;
   const png = gridPng(
@@ -111,7 +124,10 @@ async function writeImage(store: Store, run: SynthesisRun, generator: OpenGenera
       resolution: shape.resolution,
       text: {
         Software: 'pggan-operator',
-        Description: record.data.label === 'phantom' ? 'synthetic image, trained on phantoms; not for diagnosis' : 'synthetic image; not for diagnosis',
+        Description:
+          record.data.label === 'phantom'
+            ? 'synthetic image, trained on phantoms; not for diagnosis'
+            : 'synthetic image; not for diagnosis',
         Synthetic: 'true',
         Seed: String(run.seed),
         Index: String(index),

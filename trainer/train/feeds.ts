@@ -23,7 +23,9 @@ export function discriminatorFeeds(source: FeedSource, moment: Moment, images: n
     ...adamFeeds(options, moment.discriminatorLearningRate, updates),
     reals: { shape: [n, r, r, dataset.channels], data: Float32Array.from(dataset.read(r, indexes)) },
     mixing: { shape: [n, 1, 1, 1], data: random.uniform('mixing', images, n) },
-    ...(options.mirrorAugment ? { mirror: { shape: [n, 1, 1, 1], data: random.uniform('mirror', images, n).map((u) => (u < 0.5 ? 1 : 0)) } } : {}),
+    ...(options.mirrorAugment
+      ? { mirror: { shape: [n, 1, 1, 1], data: random.uniform('mirror', images, n).map((u) => (u < 0.5 ? 1 : 0)) } }
+      : {}),
     ...(dataset.labels ? { labels: labelRows(dataset, indexes) } : {}),
   };
 }
@@ -40,7 +42,10 @@ export function generatorFeeds(source: FeedSource, moment: Moment, images: numbe
 }
 
 /** Rows of the dataset's labels, [n, L]. */
-export function labelRows(dataset: Dataset, indexes: ArrayLike<number>): { readonly shape: readonly number[]; readonly data: Float32Array } {
+export function labelRows(
+  dataset: Dataset,
+  indexes: ArrayLike<number>,
+): { readonly shape: readonly number[]; readonly data: Float32Array } {
   const size = dataset.labelSize;
   const data = new Float32Array(indexes.length * size);
   for (let row = 0; row < indexes.length; row++) {

@@ -44,7 +44,14 @@ export type LoopEnd = { readonly reason: 'phaseComplete' | 'stopRequested'; read
  * Trains from `start` until the schedule asks for more than `resolution`, or totalKimg is reached, or a stop is requested.
  * No checkpoint is written at either end: that is the caller's.
  */
-export async function trainLoop(run: TrainingRun, resolution: number, source: FeedSource, session: Session, start: Position, events: LoopEvents): Promise<LoopEnd> {
+export async function trainLoop(
+  run: TrainingRun,
+  resolution: number,
+  source: FeedSource,
+  session: Session,
+  start: Position,
+  events: LoopEvents,
+): Promise<LoopEnd> {
   const endOfRun = run.totalKimg * 1000;
   let position = start;
   if (position.repeatIndex > 0) session.enter(programKey(scheduleAt(run.schedule, position.imagesAtIterationStart)));

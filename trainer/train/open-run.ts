@@ -50,7 +50,11 @@ export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRu
         parts,
         options: { ...run },
         software: softwareVersions(),
-        data: { label: dataset.source.kind === 'phantom' ? ('phantom' as const) : ('images' as const), images: dataset.images, name: dataset.name },
+        data: {
+          label: dataset.source.kind === 'phantom' ? ('phantom' as const) : ('images' as const),
+          images: dataset.images,
+          name: dataset.name,
+        },
       };
       const { record } = await claimRun(store, claim, systemClock.now());
       const found = await loadNewestCheckpoint(store);
@@ -79,7 +83,7 @@ export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRu
 }
 
 /** What the steps of this run have in common. */
-export function stepOptions(run: TrainingRun, dataset: Dataset): StepOptions {
+function stepOptions(run: TrainingRun, dataset: Dataset): StepOptions {
   return {
     shape: { ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize },
     loss: run.loss,
@@ -103,7 +107,10 @@ export function originRef(origin: Origin | undefined): CheckpointRef | undefined
 
 function softwareVersions(): Readonly<Record<string, string>> {
   try {
-    const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { name: string; version: string };
+    const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      name: string;
+      version: string;
+    };
     return { [name]: version, node: process.version };
   } catch (error) {
     return { node: process.version, note: `package.json could not be read: ${asError(error).message}` };

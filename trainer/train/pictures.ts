@@ -48,17 +48,31 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
     await store.write(key, [png]);
     return key;
   };
-  const batch = (data: ImageBatch['data'], resolution: number, count: number): ImageBatch => ({ data, shape: [count, resolution, resolution, shape.channels] });
+  const batch = (data: ImageBatch['data'], resolution: number, count: number): ImageBatch => ({
+    data,
+    shape: [count, resolution, resolution, shape.channels],
+  });
 
   return {
     async reals() {
       const images = batch(dataset.read(shape.resolution, shown), shape.resolution, cells);
-      await write('samples/reals.png', gridPng(images, { columns, rows, text: text(isPhantom ? 'phantoms of chest radiographs' : 'real training images') }));
+      await write(
+        'samples/reals.png',
+        gridPng(images, { columns, rows, text: text(isPhantom ? 'phantoms of chest radiographs' : 'real training images') }),
+      );
     },
     fakes(session, images, { resolution, lod }) {
       const name = `samples/fakes${String(Math.round(images / 1000)).padStart(6, '0')}.png`;
       const made = batch(session.sample(input, fadeOf(lod)), resolution, cells);
-      return write(name, gridPng(made, { columns, rows, resolution: shape.resolution, text: text(`synthetic images after ${images} real images shown; not for diagnosis`) }));
+      return write(
+        name,
+        gridPng(made, {
+          columns,
+          rows,
+          resolution: shape.resolution,
+          text: text(`synthetic images after ${images} real images shown; not for diagnosis`),
+        }),
+      );
     },
     async growth() {
       const drawn: GrowthColumn[] = [];
@@ -81,7 +95,10 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
         drawn.push({ resolution: sampler.resolution, images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS) });
         sampler.dispose();
       }
-      const png = growthPng(drawn, { side: Math.max(shape.resolution, GROWTH_SIDE), text: text('synthetic images, one column per resolution; not for diagnosis') });
+      const png = growthPng(drawn, {
+        side: Math.max(shape.resolution, GROWTH_SIDE),
+        text: text('synthetic images, one column per resolution; not for diagnosis'),
+      });
       return write('samples/growth.png', png);
     },
   };

@@ -25,7 +25,9 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
     };
     server.update(progress);
     writeTermination(progress);
-    print(`preflight: ${open.dataset.images} images, ${images === 0 ? 'a new run' : `the run stands at ${(images / 1000).toFixed(1)} kimg`}`);
+    print(
+      `preflight: ${open.dataset.images} images, ${images === 0 ? 'a new run' : `the run stands at ${(images / 1000).toFixed(1)} kimg`}`,
+    );
     return EXIT.complete;
   } finally {
     await open.close();

@@ -7,7 +7,14 @@ import { processReals } from '../data/process-reals.ts';
 import { lossAndGradients } from '../loss/gradients.ts';
 import { discriminatorLoss, generatorLoss } from '../loss/wgan-gp.ts';
 import { generator } from '../networks/generator.ts';
-import { discriminatorWeights, generatorWeights, type NetworkShape, usedWeights, type WeightSpec } from '../networks/weights.ts';
+import {
+  discriminatorWeights,
+  generatorWeights,
+  type NetworkShape,
+  usedWeights,
+  type Weights,
+  type WeightSpec,
+} from '../networks/weights.ts';
 import { withPrecision } from '../ops/precision.ts';
 
 /** What the steps of a run have in common. */
@@ -66,8 +73,8 @@ function discriminatorStep(options: StepOptions, key: ProgramKey, variables: Var
   return tf.tidy(() => {
     const { shape, loss } = options;
     const images = processReals(feed(feeds, 'reals') as tf.Tensor4D, {
-      ...(feeds['fade'] ? { fade: feeds['fade'] as tf.Scalar } : {}),
-      ...(feeds['mirror'] ? { mirror: feeds['mirror'] as tf.Tensor4D } : {}),
+      ...(feeds['fade'] ? { fade: feeds['fade'] } : {}),
+      ...(feeds['mirror'] ? { mirror: feeds['mirror'] } : {}),
     });
     const weightsG = readAll(variables, 'G', specs.G);
     const weightsD = readAll(variables, 'D', used(specs.D, key));
@@ -84,7 +91,13 @@ function discriminatorStep(options: StepOptions, key: ProgramKey, variables: Var
     for (const spec of specs.G) {
       applyLerp(variable(variables, `Gs/${spec.name}`), pick(weightsG)(spec.name), 1 - options.averagingDecay);
     }
-    return { scalars: tf.stack([finite, value, ...means(DISCRIMINATOR_SCALARS.slice(2), shape.labelSize, ['labelPenaltyReals', 'labelPenaltyFakes'], terms)]) };
+    return {
+      scalars: tf.stack([
+        finite,
+        value,
+        ...means(DISCRIMINATOR_SCALARS.slice(2), shape.labelSize, ['labelPenaltyReals', 'labelPenaltyFakes'], terms),
+      ]),
+    };
   });
 }
 
@@ -98,14 +111,16 @@ function generatorStep(options: StepOptions, key: ProgramKey, variables: Variabl
       ),
     );
     const finite = update('G', options, variables, specs.G, gradients, feeds);
-    return { scalars: tf.stack([finite, value, ...means(GENERATOR_SCALARS.slice(2), options.shape.labelSize, ['labelPenaltyFakes'], terms)]) };
+    return {
+      scalars: tf.stack([finite, value, ...means(GENERATOR_SCALARS.slice(2), options.shape.labelSize, ['labelPenaltyFakes'], terms)]),
+    };
   });
 }
 
 function sampleStep(options: StepOptions, key: ProgramKey, variables: Variables, feeds: Feeds): Outputs {
   return tf.tidy(() => {
-    const weights = (name: string): tf.Tensor => variable(variables, `Gs/${name}`).read();
-    return { images: withPrecision(options.precision, () => generator(options.shape, weights, commonFeeds(key, feeds))) };
+    const averaged: Weights = (name) => variable(variables, `Gs/${name}`).read();
+    return { images: withPrecision(options.precision, () => generator(options.shape, averaged, commonFeeds(key, feeds))) };
   });
 }
 
@@ -129,9 +144,9 @@ function update(
       m: variable(variables, `adam_m/${network}/${name}`),
       v: variable(variables, `adam_v/${network}/${name}`),
       gradient,
-      learningRate: feed(feeds, 'learningRate') as tf.Scalar,
-      beta1Power: feed(feeds, 'beta1Power') as tf.Scalar,
-      beta2Power: feed(feeds, 'beta2Power') as tf.Scalar,
+      learningRate: feed(feeds, 'learningRate'),
+      beta1Power: feed(feeds, 'beta1Power'),
+      beta2Power: feed(feeds, 'beta2Power'),
       beta1: options.optimizer.beta1,
       beta2: options.optimizer.beta2,
       epsilon: options.optimizer.epsilon,
@@ -149,7 +164,12 @@ function commonFeeds(key: ProgramKey, feeds: Feeds) {
   };
 }
 
-function means(names: readonly string[], labelSize: number, labelNames: readonly string[], terms: Readonly<Record<string, tf.Tensor | undefined>>): tf.Tensor[] {
+function means(
+  names: readonly string[],
+  labelSize: number,
+  labelNames: readonly string[],
+  terms: Readonly<Record<string, tf.Tensor | undefined>>,
+): tf.Tensor[] {
   return [...names, ...(labelSize > 0 ? labelNames : [])].map((name) => {
     const term = terms[name];
     if (!term) throw new Error(`the loss reports no ${name}`);
@@ -166,7 +186,7 @@ function readAll(variables: Variables, network: string, specs: readonly WeightSp
   return Object.fromEntries(specs.map((spec) => [spec.name, variable(variables, `${network}/${spec.name}`).read()]));
 }
 
-function pick(weights: Readonly<Record<string, tf.Tensor>>): (name: string) => tf.Tensor {
+function pick(weights: Readonly<Record<string, tf.Tensor>>): Weights {
   return (name) => weights[name] ?? missing('weight', name);
 }
 
@@ -188,7 +208,10 @@ function exampleFeeds(options: StepOptions, key: ProgramKey, step: string, varia
   const { latentSize, labelSize, channels } = options.shape;
   const wave = (shape: number[], scale: number, offset: number): tf.Tensor => {
     const size = shape.reduce((a, b) => a * b, 1);
-    return tf.tensor(Float32Array.from({ length: size }, (_, i) => offset + scale * Math.sin(1 + i * (0.7 + 0.1 * variant) + variant)), shape);
+    return tf.tensor(
+      Float32Array.from({ length: size }, (_, i) => offset + scale * Math.sin(1 + i * (0.7 + 0.1 * variant) + variant)),
+      shape,
+    );
   };
   const feeds: Record<string, tf.Tensor> = { latents: wave([n, latentSize], 1, 0) };
   if (labelSize > 0) feeds['labels'] = wave([n, labelSize], 0.5, 0.5);
@@ -200,6 +223,10 @@ function exampleFeeds(options: StepOptions, key: ProgramKey, step: string, varia
   if (step === 'generator') return feeds;
   feeds['reals'] = wave([n, r, r, channels], 100, 128);
   feeds['mixing'] = wave([n, 1, 1, 1], 0.4, 0.5);
-  if (options.mirrorAugment) feeds['mirror'] = tf.tensor(Float32Array.from({ length: n }, (_, i) => (i + variant) % 2), [n, 1, 1, 1]);
+  if (options.mirrorAugment)
+    feeds['mirror'] = tf.tensor(
+      Float32Array.from({ length: n }, (_, i) => (i + variant) % 2),
+      [n, 1, 1, 1],
+    );
   return feeds;
 }

@@ -97,7 +97,14 @@ export type TickContext = {
 };
 
 function lossesOf(scalars: Readonly<Record<string, number>>): Losses | undefined {
-  const names = { generator: 'G.loss', discriminator: 'D.loss', realScores: 'D.realScores', fakeScores: 'D.fakeScores', mixedScores: 'D.mixedScores', gradientNorm: 'D.mixedNorms' };
+  const names = {
+    generator: 'G.loss',
+    discriminator: 'D.loss',
+    realScores: 'D.realScores',
+    fakeScores: 'D.fakeScores',
+    mixedScores: 'D.mixedScores',
+    gradientNorm: 'D.mixedNorms',
+  };
   const values = Object.entries(names).map(([field, name]) => [field, scalars[name]] as const);
   // A tick in which every value was infinite or no number has no losses to tell.
   return values.every(([, value]) => value !== undefined) ? (Object.fromEntries(values) as Losses) : undefined;

@@ -42,7 +42,11 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
 
     const random = createRandom(run.seed);
     const start = startOf(open);
-    const session = createSession(options, mode, valuesOf(open, () => initialValues(options, random)));
+    const session = createSession(
+      options,
+      mode,
+      valuesOf(open, () => initialValues(options, random)),
+    );
     const log = runLog(restored ? await joinLogs(store, restored.manifest) : {}, print);
     const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
     const watch = startStopwatch(seconds, () => performance.now() / 1000);
@@ -99,7 +103,10 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const { position } = end;
     if (end.reason === 'stopRequested') {
       if (position.images > (checkpointer.newest?.manifest.images ?? 0)) await save(position);
-      reporter.tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason}) after saving` } }, true);
+      reporter.tell(
+        { state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason}) after saving` } },
+        true,
+      );
       print(`stopped on request (${stop.reason}); saved after ${kimgText(position.images)} kimg`);
       return EXIT.stopped;
     }
@@ -122,10 +129,15 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
 }
 
 /** The backend that the run began with, where this machine has it; what differs is added to `warnings`. */
-async function prepare(run: TrainingRun, { restored }: OpenRun, warnings: string[]): Promise<{ readonly backend: Backend; readonly mode: 'graph' | 'eager' }> {
+async function prepare(
+  run: TrainingRun,
+  { restored }: OpenRun,
+  warnings: string[],
+): Promise<{ readonly backend: Backend; readonly mode: 'graph' | 'eager' }> {
   const recorded = (restored?.state.environment ?? {}) as Partial<Backend> & { readonly mode?: 'graph' | 'eager' };
   const threads = recorded.kind === 'native' ? (recorded.threads ?? run.threads) : run.threads;
-  if (threads !== run.threads) warnings.push(`spec.threads is ${run.threads}, but this run began with ${threads} and keeps them: other threads give other bits`);
+  if (threads !== run.threads)
+    warnings.push(`spec.threads is ${run.threads}, but this run began with ${threads} and keeps them: other threads give other bits`);
   const backend = await prepareBackend({
     threads,
     ...(recorded.isa === undefined ? {} : { isa: recorded.isa }),
@@ -147,7 +159,10 @@ function startOf({ restored, origin }: OpenRun): Position {
 }
 
 /** Values of all variables: from the checkpoint, or new ones, with the weights of the run that this one is forked from. */
-function valuesOf({ restored, origin, options }: OpenRun, initial: () => ReadonlyMap<string, Float32Array>): ReadonlyMap<string, Float32Array> {
+function valuesOf(
+  { restored, origin, options }: OpenRun,
+  initial: () => ReadonlyMap<string, Float32Array>,
+): ReadonlyMap<string, Float32Array> {
   if (restored) return fromTensorFiles(options.shape, restored, TENSOR_FILES);
   if (!origin) return initial();
   return new Map([...initial(), ...fromTensorFiles(options.shape, origin.checkpoint, ['generator', 'discriminator', 'generator-ema'])]);
@@ -160,7 +175,10 @@ function modelCard(run: TrainingRun, { dataset, record }: OpenRun, position: Pos
     training: `${run.owner.namespace}/${run.owner.name}`,
     fingerprint: record.fingerprint,
     images: String(position.images),
-    data: dataset.source.kind === 'phantom' ? 'phantoms: synthetic drawings of chest radiographs, no patients' : `${dataset.name}, ${dataset.images} images`,
+    data:
+      dataset.source.kind === 'phantom'
+        ? 'phantoms: synthetic drawings of chest radiographs, no patients'
+        : `${dataset.name}, ${dataset.images} images`,
     network: JSON.stringify({ ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize }),
     intendedUse: 'research; its images are synthetic and not for diagnosis',
   };

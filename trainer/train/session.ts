@@ -84,7 +84,6 @@ export function createSession(options: StepOptions, mode: ProgramDefinition['mod
       );
     },
     resetOptimizer() {
-      const isMoment = (name: string): boolean => name.startsWith('adam_');
       for (const [name, value] of all) if (isMoment(name)) all.set(name, new Float32Array(value.length));
       const { program, names } = running();
       program.write(new Map([...program.read(names.filter(isMoment))].map(([name, value]) => [name, new Float32Array(value.length)])));
@@ -107,7 +106,8 @@ export function initialValues(options: StepOptions, random: Random): VariableVal
   for (const [network, specs] of Object.entries(networks)) {
     for (const { name, shape, init } of specs) {
       const size = shape.reduce((a, b) => a * b, 1);
-      const value = init.kind === 'zeros' ? new Float32Array(size) : random.normal(`init/${network}/${name}`, 0, size).map((x) => x * init.std);
+      const value =
+        init.kind === 'zeros' ? new Float32Array(size) : random.normal(`init/${network}/${name}`, 0, size).map((x) => x * init.std);
       values.set(`${network}/${name}`, value);
       if (network === 'G') values.set(`Gs/${name}`, value.slice());
       values.set(`adam_m/${network}/${name}`, new Float32Array(size));
@@ -116,6 +116,8 @@ export function initialValues(options: StepOptions, random: Random): VariableVal
   }
   return values;
 }
+
+const isMoment = (name: string): boolean => name.startsWith('adam_');
 
 function sameKey(a: ProgramKey, b: ProgramKey): boolean {
   return a.resolution === b.resolution && a.minibatch === b.minibatch && a.fading === b.fading;
@@ -129,7 +131,10 @@ function valueOf(values: VariableValues, name: string): Float32Array {
 
 function withTensors<T>(feeds: HostFeeds, use: (tensors: Feeds) => T): T {
   const tensors = Object.fromEntries(
-    Object.entries(feeds).map(([name, value]) => [name, typeof value === 'number' ? tf.scalar(value) : tf.tensor(value.data, [...value.shape])]),
+    Object.entries(feeds).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? tf.scalar(value) : tf.tensor(value.data, [...value.shape]),
+    ]),
   );
   try {
     return use(tensors);

@@ -1,17 +1,32 @@
 /** Between the variables of a session and the tensor files of a checkpoint: one file per network and per optimizer state, in the reference's names. */
+import { PgganError } from '../../crds/errors.ts';
 import { TENSOR_FILES, type TensorFileName, type TensorFiles } from '../checkpoint/format.ts';
 import type { LoadedCheckpoint } from '../checkpoint/load-checkpoint.ts';
-import { PgganError } from '../../crds/errors.ts';
+import { floatsOf, storedFloats } from '../checkpoint/safetensors.ts';
 import { discriminatorWeights, generatorWeights, type NetworkShape } from '../networks/weights.ts';
 import type { VariableValues } from './session.ts';
 
 /** Which variables each file holds: their prefix in a session, and in the file. */
-const CONTENTS: Readonly<Record<TensorFileName, { readonly network: 'G' | 'D'; readonly parts: readonly { readonly variable: string; readonly tensor: string }[] }>> = {
+const CONTENTS: Readonly<
+  Record<TensorFileName, { readonly network: 'G' | 'D'; readonly parts: readonly { readonly variable: string; readonly tensor: string }[] }>
+> = {
   generator: { network: 'G', parts: [{ variable: 'G/', tensor: '' }] },
   discriminator: { network: 'D', parts: [{ variable: 'D/', tensor: '' }] },
   'generator-ema': { network: 'G', parts: [{ variable: 'Gs/', tensor: '' }] },
-  'adam-generator': { network: 'G', parts: [{ variable: 'adam_m/G/', tensor: 'm/' }, { variable: 'adam_v/G/', tensor: 'v/' }] },
-  'adam-discriminator': { network: 'D', parts: [{ variable: 'adam_m/D/', tensor: 'm/' }, { variable: 'adam_v/D/', tensor: 'v/' }] },
+  'adam-generator': {
+    network: 'G',
+    parts: [
+      { variable: 'adam_m/G/', tensor: 'm/' },
+      { variable: 'adam_v/G/', tensor: 'v/' },
+    ],
+  },
+  'adam-discriminator': {
+    network: 'D',
+    parts: [
+      { variable: 'adam_m/D/', tensor: 'm/' },
+      { variable: 'adam_v/D/', tensor: 'v/' },
+    ],
+  },
 };
 
 /** The tensor files of a checkpoint; the data are views of `values`. */
@@ -20,24 +35,31 @@ export function toTensorFiles(shape: NetworkShape, values: VariableValues): Tens
     const tensors = tensorsOf(shape, file).map(({ variable, tensor, shape: dimensions }) => {
       const value = values.get(variable);
       if (!value) throw new Error(`no value for variable ${variable}`);
-      return [tensor, { dtype: 'F32', shape: dimensions, data: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) }] as const;
+      return [tensor, storedFloats(dimensions, value)] as const;
     });
     return [file, { tensors: new Map(tensors) }] as const;
   });
-  return Object.fromEntries(files) as Record<TensorFileName, { tensors: Map<string, { dtype: 'F32'; shape: readonly number[]; data: Uint8Array }> }>;
+  return Object.fromEntries(files) as Record<TensorFileName, (typeof files)[number][1]>;
 }
 
 /** The variables that a checkpoint holds. @throws {PgganError} CheckpointInvalid when a tensor is missing or has another shape. */
-export function fromTensorFiles<Name extends TensorFileName>(shape: NetworkShape, checkpoint: LoadedCheckpoint<Name>, names: readonly Name[]): VariableValues {
+export function fromTensorFiles<Name extends TensorFileName>(
+  shape: NetworkShape,
+  checkpoint: LoadedCheckpoint<Name>,
+  names: readonly Name[],
+): VariableValues {
   const values = new Map<string, Float32Array>();
   for (const file of names) {
     for (const { variable, tensor, shape: want } of tensorsOf(shape, file)) {
       const found = checkpoint.files[file].tensors.get(tensor);
       if (!found || found.dtype !== 'F32' || found.shape.join() !== want.join()) {
         const is = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'missing';
-        throw new PgganError('CheckpointInvalid', `${checkpoint.key}${file}.safetensors: ${tensor} should be F32 [${want.join(', ')}] but is ${is}`);
+        throw new PgganError(
+          'CheckpointInvalid',
+          `${checkpoint.key}${file}.safetensors: ${tensor} should be F32 [${want.join(', ')}] but is ${is}`,
+        );
       }
-      values.set(variable, new Float32Array(Uint8Array.from(found.data).buffer));
+      values.set(variable, floatsOf(found, tensor).slice());
     }
   }
   return values;
@@ -46,5 +68,7 @@ export function fromTensorFiles<Name extends TensorFileName>(shape: NetworkShape
 function tensorsOf(shape: NetworkShape, file: TensorFileName) {
   const { network, parts } = CONTENTS[file];
   const specs = network === 'G' ? generatorWeights(shape) : discriminatorWeights(shape);
-  return parts.flatMap((part) => specs.map((spec) => ({ variable: part.variable + spec.name, tensor: part.tensor + spec.name, shape: spec.shape })));
+  return parts.flatMap((part) =>
+    specs.map((spec) => ({ variable: part.variable + spec.name, tensor: part.tensor + spec.name, shape: spec.shape })),
+  );
 }
