@@ -14,20 +14,34 @@ export async function readProgress(port: number): Promise<Progress | undefined> 
   }
 }
 
-/** Calls `tell` with every document read from the port that `port` names at the moment. Returns what ends it. */
-export function poll(port: () => number | undefined, tell: (progress: Progress) => void, everyMs = 1000): () => void {
+export type Poll = {
+  /** Looks now instead of at the next turn: the process has said something. */
+  look(): void;
+  end(): void;
+};
+
+/** Calls `tell` with every document read from the port that `port` names at the moment. */
+export function poll(port: () => number | undefined, tell: (progress: Progress) => void, everyMs = 1000): Poll {
   let ended = false;
+  let looking = false;
   let timer: NodeJS.Timeout;
   const look = async (): Promise<void> => {
+    if (looking) return;
+    clearTimeout(timer);
+    looking = true;
     const at = port();
     const progress = at === undefined ? undefined : await readProgress(at);
+    looking = false;
     if (ended) return;
     if (progress) tell(progress);
     timer = setTimeout(() => void look(), everyMs);
   };
   timer = setTimeout(() => void look(), everyMs);
-  return () => {
-    ended = true;
-    clearTimeout(timer);
+  return {
+    look: () => void look(),
+    end() {
+      ended = true;
+      clearTimeout(timer);
+    },
   };
 }

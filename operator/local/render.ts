@@ -1,5 +1,6 @@
 /** What a person sees while something runs: on a terminal a bar that stays at the bottom, elsewhere plain lines. */
 import { join } from 'node:path';
+import type { TrainingProgress } from '../../crds/progress.ts';
 import { shown } from './finish.ts';
 import type { SynthesisState, TrainingState } from './state.ts';
 import { bar, shareDone, synthesisLine, trainingLine } from './words.ts';
@@ -41,11 +42,16 @@ export function trainingTeller(screen: Screen, folder: string): (state: Training
   let complete: number | undefined;
   let running = 0;
   const failuresTold = new Map<string, number>();
+  const tellTick = (progress: TrainingProgress, spec: TrainingState['spec']): void => {
+    if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(trainingLine(progress, spec));
+    tick = progress.tick;
+  };
   return (state) => {
     const { status, progress, spec } = state;
     const progressing = status?.conditions.find((condition) => condition.type === 'Progressing');
     const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
     for (const phase of done.slice(complete ?? done.length)) {
+      if (progress?.resolution === phase.resolution) tellTick(progress, spec);
       const picture = progress?.picture === undefined ? '' : `; newest picture: ${shown(join(folder, progress.picture))}`;
       screen.line(`${phase.resolution}x${phase.resolution} is complete at ${(phase.endImages / 1000).toFixed(1)} kimg${picture}`);
     }
@@ -70,10 +76,8 @@ export function trainingTeller(screen: Screen, folder: string): (state: Training
     }
     // A document of the phase before says nothing about this one.
     if (!progress || progress.resolution !== next?.resolution) return;
-    const text = trainingLine(progress, spec);
-    screen.live(`${bar(shareDone(progress, spec), 20)} ${text}`);
-    if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(text);
-    tick = progress.tick;
+    screen.live(`${bar(shareDone(progress, spec), 20)} ${trainingLine(progress, spec)}`);
+    tellTick(progress, spec);
   };
 }
 

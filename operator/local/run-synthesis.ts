@@ -41,7 +41,7 @@ export async function runSynthesis(local: LocalSynthesis, stop: StopWish, told: 
       .list()
       .find((job) => job.running)
       ?.running?.port();
-  const endPoll = poll(live, (document) => {
+  const polling = poll(live, (document) => {
     if (document.kind !== 'synthesis') return;
     progress = document;
     wake.poke();
@@ -68,7 +68,7 @@ export async function runSynthesis(local: LocalSynthesis, stop: StopWish, told: 
   try {
     return await drive(jobs, wake, stop, round);
   } finally {
-    endPoll();
+    polling.end();
   }
 }
 

@@ -47,7 +47,10 @@ export async function runTraining(local: LocalTraining, stop: StopWish, told: Tr
   const jobs = createJobs<Task>({
     now: () => new Date(),
     changed: () => wake.poke(),
-    line: () => {},
+    line: (_, text) => {
+      // A tick is over: its figures are there to be read.
+      if (text.startsWith('tick ')) polling.look();
+    },
     headway: () => progress?.document.checkpoint?.images ?? 0,
     delay: restartDelay,
   });
@@ -56,7 +59,7 @@ export async function runTraining(local: LocalTraining, stop: StopWish, told: Tr
       .list()
       .find((job) => job.running)
       ?.running?.port();
-  const endPoll = poll(live, (document) => document.kind === 'training' && hear(document));
+  const polling = poll(live, (document) => document.kind === 'training' && hear(document));
   const round = (): Round => {
     for (const { last } of jobs.list()) {
       const document = lastDocument(last);
@@ -75,7 +78,7 @@ export async function runTraining(local: LocalTraining, stop: StopWish, told: Tr
   try {
     return await drive(jobs, wake, stop, round);
   } finally {
-    endPoll();
+    polling.end();
   }
 }
 

@@ -1,6 +1,5 @@
 /** plan() for a SynthesisJob: one Indexed Job, once its checkpoint is there. Decisions only, no I/O. */
-import { isTrue } from '../training/conditions.ts';
-import { type Action, type Decision, remove, verdict } from '../training/decision.ts';
+import { type Action, type Decision, expire, remove, verdict } from '../training/decision.ts';
 import { taskDigest } from '../training/digest.ts';
 import { follow } from '../training/follow.ts';
 import type { ObservedJob } from '../training/observed.ts';
@@ -28,8 +27,14 @@ export function planSynthesis(object: SynthesisObject, seen: ObservedSynthesis, 
   const asked = object.metadata.annotations?.[RETRY_ANNOTATION];
   const step = remember(object, seen, asked !== undefined && asked !== object.status?.lastHandledRetry);
   const { verdict: said, actions, lookAgainSeconds } = decide(object, step, seen, now);
+  const { task } = object.status ?? {};
+  const told = new Set(task?.state === 'Complete' || task?.state === 'Stalled' ? [task.job?.uid] : []);
   const status = summarize(object, step.record, seen, said, asked, now);
-  return { actions: [...actions, ...expiry(object, seen)], status, ...(lookAgainSeconds !== undefined && { lookAgainSeconds }) };
+  return {
+    actions: [...actions, ...expire(seen.jobs, told, object.spec.ttlSecondsAfterFinished, actions)],
+    status,
+    ...(lookAgainSeconds !== undefined && { lookAgainSeconds }),
+  };
 }
 
 /** The name of the Job of a SynthesisJob. */
@@ -140,11 +145,4 @@ function stateOf(job: Step['job'], stall: Stall | undefined): TaskRecord['state'
     case 'succeeded':
       return 'Complete';
   }
-}
-
-function expiry({ spec, status }: SynthesisObject, seen: ObservedSynthesis): readonly SynthesisAction[] {
-  if (!isTrue(status?.conditions, 'Succeeded') && !isTrue(status?.conditions, 'Stalled')) return [];
-  const finished = seen.jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
-  const due = finished.filter((job) => !job.deleting && !job.expires && job.uid === status?.task.job?.uid);
-  return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds: spec.ttlSecondsAfterFinished }));
 }

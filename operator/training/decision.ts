@@ -28,3 +28,16 @@ export function verdict(kind: Verdict['kind'], reason: string, message: string):
 export function remove({ name, uid }: Pick<ObservedJob, 'name' | 'uid'>): Extract<Action, { kind: 'deleteJob' }> {
   return { kind: 'deleteJob', name, uid };
 }
+
+/** Lets finished Jobs expire whose end the written status tells of (`told`: their uids), but those that `actions` deletes anyway. */
+export function expire(
+  jobs: readonly ObservedJob<unknown>[],
+  told: ReadonlySet<string | undefined>,
+  seconds: number,
+  actions: readonly Action<unknown>[],
+): readonly Extract<Action, { kind: 'expireJob' }>[] {
+  const going = new Set(actions.flatMap((action) => (action.kind === 'deleteJob' ? [action.uid] : [])));
+  const finished = jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
+  const due = finished.filter((job) => !job.deleting && !job.expires && told.has(job.uid) && !going.has(job.uid));
+  return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds }));
+}

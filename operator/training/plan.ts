@@ -1,5 +1,5 @@
 /** plan(): what to do next for a PGGANTraining. Decisions only, no I/O; it reads like the table in docs/states.md. */
-import { type Action, type Decision, remove, verdict } from './decision.ts';
+import { type Action, type Decision, expire, remove, verdict } from './decision.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
 import { follow } from './follow.ts';
@@ -23,9 +23,13 @@ export function plan(training: TrainingObject, seen: Observed, now: Date): Plan 
   const phases = wanted.kind === 'valid' ? wanted.phases : [];
   const ledger = remember({ previous: training.status, seen, phases, digest: (task) => taskDigest(training.spec, task), retry });
   const { verdict, actions, lookAgainSeconds } = decide(training, wanted, ledger, seen, now);
+  const records = [training.status?.preflight, ...(training.status?.phases ?? [])];
+  const told = new Set(
+    records.filter((record) => record?.state === 'Complete' || record?.state === 'Stalled').map((record) => record?.job?.uid),
+  );
   const status = summarize(training, wanted, ledger, seen, verdict, asked, now);
   return {
-    actions: [...actions, ...expiries(training, seen, actions)],
+    actions: [...actions, ...expire(seen.jobs, told, training.spec.ttlSecondsAfterFinished, actions)],
     status,
     ...(lookAgainSeconds !== undefined && { lookAgainSeconds }),
   };
@@ -120,17 +124,4 @@ function deleting(training: TrainingObject, seen: Observed): Decision {
   if (seen.jobs.length > 0 || seen.unfinishedPods.length > 0) return { verdict: said, actions: jobs };
   const runGone = training.spec.deletionPolicy !== 'DeleteRun' || seen.runDeletion === 'done';
   return { verdict: said, actions: [{ kind: runGone ? 'release' : 'deleteRun' }] };
-}
-
-/** A finished Job may expire once the status that was written tells of its end. */
-function expiries({ spec, status }: TrainingObject, seen: Observed, actions: readonly Action[]): readonly Action[] {
-  const told = [status?.preflight, ...(status?.phases ?? [])].filter(
-    (record) => record?.state === 'Complete' || record?.state === 'Stalled',
-  );
-  const finished = seen.jobs.filter(({ state }) => state.kind === 'succeeded' || state.kind === 'failed');
-  const going = new Set(actions.flatMap((action) => (action.kind === 'deleteJob' ? [action.uid] : [])));
-  const due = finished.filter(
-    (job) => !going.has(job.uid) && !job.deleting && !job.expires && told.some((record) => record?.job?.uid === job.uid),
-  );
-  return due.map(({ name, uid }) => ({ kind: 'expireJob', name, uid, seconds: spec.ttlSecondsAfterFinished }));
 }
