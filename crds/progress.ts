@@ -85,7 +85,7 @@ const synthesis = z.object({
   time,
 });
 
-export const progressDocument = z.discriminatedUnion('kind', [training, preflight, synthesis]);
+const progressDocument = z.discriminatedUnion('kind', [training, preflight, synthesis]);
 export type Progress = Readonly<z.infer<typeof progressDocument>>;
 export type TrainingProgress = Extract<Progress, { kind: 'training' }>;
 export type PreflightProgress = Extract<Progress, { kind: 'preflight' }>;

@@ -35,7 +35,7 @@ export type Phase = {
 };
 
 /** Level of detail after `images` real images (Karras et al. 2018, section 2 and appendix A). */
-export function lodAt(schedule: Schedule, images: number): number {
+function lodAt(schedule: Schedule, images: number): number {
   const { trainKimg, transitionKimg } = schedule;
   const kimg = images / 1000;
   const cycleKimg = trainKimg + transitionKimg;

@@ -184,7 +184,7 @@ function nativeBackend() {
   } catch (error) {
     const reason = error.code === 'ENOENT' && error.path ? `${error.path} is not installed` : error.message.split('\n')[0];
     writeFileSync(why, reason);
-    if (process.env.CI === 'true') throw new Error(`the native backend could not be built: ${reason}`);
+    if (process.env.CI === 'true') throw new Error(`the native backend could not be built: ${reason}`, { cause: error });
     log(`the native backend could not be built (${reason}); training will use WebAssembly, which is many times slower`);
   }
 }

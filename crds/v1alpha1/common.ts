@@ -117,7 +117,6 @@ const condition = z.strictObject({
   lastTransitionTime: timestamp.describe('When status last changed.'),
   observedGeneration: integer(0, Number.MAX_SAFE_INTEGER).optional().describe('metadata.generation that this condition was computed from.'),
 });
-export type Condition = DeepReadonly<z.infer<typeof condition>>;
 
 export const conditions = z.array(condition).max(16).meta(mapList('The state of the object as metav1.Conditions.', 'type'));
 export const observedGeneration = integer(-1, Number.MAX_SAFE_INTEGER)

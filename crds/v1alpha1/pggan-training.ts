@@ -160,7 +160,7 @@ const trainingSpec = z
   .meta({ description: 'What is to be trained, from what, and where.', ...rules(...specRules) });
 
 export type PGGANTrainingSpec = DeepReadonly<z.infer<typeof trainingSpec>>;
-export type PGGANTrainingStatus = DeepReadonly<z.infer<typeof trainingStatus>>;
+type PGGANTrainingStatus = DeepReadonly<z.infer<typeof trainingStatus>>;
 export type PGGANTraining = {
   readonly apiVersion: typeof API_VERSION;
   readonly kind: 'PGGANTraining';

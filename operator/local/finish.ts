@@ -12,9 +12,9 @@ const report = z.object({
 export type Moments = z.infer<typeof report>['moments'];
 
 /** The least correlation of the mean fake with the mean real that counts as having learned the subject. */
-export const LEAST_CORRELATION = 0.9;
+const LEAST_CORRELATION = 0.9;
 /** The spread of fakes, as a share of the reals', within which they vary as the reals do: below it they resemble one another (collapse). */
-export const SPREAD = { least: 0.5, most: 2 } as const;
+const SPREAD = { least: 0.5, most: 2 } as const;
 
 /** The lines that end a finished training. */
 export async function conclusion(folder: string, state: TrainingState): Promise<readonly string[]> {

@@ -6,7 +6,7 @@ import { type End, type Program, type Running, start, terminationMessage } from 
 /** What a finished process left behind, read by whoever knows its documents. */
 export type Ended = End & { readonly message: string | undefined };
 
-export type JobSpec<Task> = {
+type JobSpec<Task> = {
   readonly name: string;
   readonly task: Task;
   readonly digest: string;

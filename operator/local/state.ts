@@ -9,7 +9,7 @@ import type { SynthesisJobSpec } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { SynthesisStatus } from '../synthesis/observed.ts';
 import type { TrainingStatus } from '../training/status.ts';
 
-export const STATE_FILE = 'pggan-status.json';
+const STATE_FILE = 'pggan-status.json';
 
 type Common = { readonly version: 1; readonly name: string; readonly namespace: string; readonly uid: string; readonly updated: string };
 

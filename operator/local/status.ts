@@ -18,16 +18,16 @@ export function statusText(folder: string, json: boolean): string {
 }
 
 function heading({ kind, namespace, name, status, updated }: RunState, driver: number | undefined): readonly string[] {
-  const conditions = status?.conditions ?? [];
-  const telling = ['Stalled', 'Succeeded', 'Progressing'].map((type) =>
-    conditions.find((condition) => condition.type === type && condition.status === 'True'),
+  const telling = ['Stalled', 'Succeeded', 'Progressing'] as const;
+  const found = telling.flatMap(
+    (type) => status?.conditions.find((condition) => condition.type === type && condition.status === 'True') ?? [],
   );
-  const now = telling.find((condition) => condition !== undefined);
-  const driven = driver === undefined ? 'not running' : `driven by process ${driver}`;
-  return [
-    `${kind} ${namespace}/${name}: ${driver === undefined && now?.type === 'Progressing' ? 'Stopped' : (now?.reason ?? 'Waiting')} (${driven}, as of ${updated})`,
-    ...(now ? [now.message] : []),
-  ];
+  const [now] = found;
+  const of = `${kind} ${namespace}/${name}:`;
+  if (driver !== undefined)
+    return [`${of} ${now?.reason ?? 'Waiting'} (driven by process ${driver}, as of ${updated})`, ...(now ? [now.message] : [])];
+  if (!now || now.type === 'Progressing') return [`${of} Stopped (since ${updated}); the command that started it goes on`];
+  return [`${of} ${now.reason} (since ${updated})`, now.message];
 }
 
 function trainingTable({ status, progress, spec, data }: TrainingState, folder: string): readonly string[] {

@@ -38,7 +38,7 @@ export function planSynthesis(object: SynthesisObject, seen: ObservedSynthesis, 
 }
 
 /** The name of the Job of a SynthesisJob. */
-export const synthesisJobName = (name: string): string => `${name}-synthesis`;
+const synthesisJobName = (name: string): string => `${name}-synthesis`;
 
 function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedSynthesis, now: Date): Decision<SynthesisTask> {
   const { record, job } = step;

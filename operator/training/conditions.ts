@@ -23,7 +23,7 @@ export type Verdict = {
 type Row = Readonly<Record<ConditionType, ConditionStatus | 'absent'>>;
 
 /** Suspended follows spec.suspend whatever else holds; Reconciling and Stalled exist only while True (kstatus). */
-export const CONDITIONS: Readonly<Record<Verdict['kind'], Omit<Row, 'Suspended'>>> = {
+const CONDITIONS: Readonly<Record<Verdict['kind'], Omit<Row, 'Suspended'>>> = {
   invalid: { Accepted: 'False', Ready: 'False', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'absent', Stalled: 'True' },
   working: { Accepted: 'True', Ready: 'True', Progressing: 'True', Succeeded: 'Unknown', Reconciling: 'True', Stalled: 'absent' },
   waiting: { Accepted: 'True', Ready: 'True', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'True', Stalled: 'absent' },
@@ -59,7 +59,7 @@ export function isTrue(conditions: readonly Condition[] | undefined, type: Condi
 }
 
 /** RFC 3339 with whole seconds, as metav1.Time is written. */
-export function wholeSeconds(time: Date): string {
+function wholeSeconds(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 

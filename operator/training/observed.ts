@@ -51,7 +51,7 @@ export type ObservedJob<T = Task> = {
 };
 
 /** Whether a finished training's run folder still has to go. */
-export type DeletionState = 'pending' | 'done';
+type DeletionState = 'pending' | 'done';
 
 export type Observed = {
   /** Jobs owned by this training's uid. */

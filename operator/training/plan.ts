@@ -36,7 +36,7 @@ export function plan(training: TrainingObject, seen: Observed, now: Date): Plan 
 }
 
 /** The name of the Job of a task. */
-export function jobName(training: string, task: Task): string {
+function jobName(training: string, task: Task): string {
   return `${training}-${task.kind === 'preflight' ? 'preflight' : task.resolution}`;
 }
 

@@ -4,7 +4,7 @@ import type { Observed, ObservedJob, Task } from './observed.ts';
 import type { Stall, TaskRecord } from './status.ts';
 
 /** Ends in a row of any kind without a newer checkpoint, after which starting again is given up. */
-export const ENDS_WITHOUT_HEADWAY = 3;
+const ENDS_WITHOUT_HEADWAY = 3;
 const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
 
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */

@@ -119,8 +119,10 @@ function generatorStep(options: StepOptions, key: ProgramKey, variables: Variabl
 
 function sampleStep(options: StepOptions, key: ProgramKey, variables: Variables, feeds: Feeds): Outputs {
   return tf.tidy(() => {
-    const averaged: Weights = (name) => variable(variables, `Gs/${name}`).read();
-    return { images: withPrecision(options.precision, () => generator(options.shape, averaged, commonFeeds(key, feeds))) };
+    const images = withPrecision(options.precision, () =>
+      generator(options.shape, (name) => variable(variables, `Gs/${name}`).read(), commonFeeds(key, feeds)),
+    );
+    return { images };
   });
 }
 
