@@ -1,9 +1,7 @@
 /** Status of a PGGANTraining: what the operator and the local driver have seen, never what they wish. */
 import { z } from 'zod';
 import { conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
-
-const images = integer(0, 1_000_000_000_000);
-const count = integer(0, 1_000_000_000);
+import { count, images, taskRecord, taskRecordFields } from './task-record.ts';
 
 const losses = z.strictObject({
   generator: z.number().describe('Loss of the generator, mean over the last tick.'),
@@ -32,21 +30,12 @@ const progress = z.strictObject({
   time: timestamp.describe('When the trainer said so.'),
 });
 
-const PHASE_STATES = ['Pending', 'Queued', 'Running', 'Suspended', 'Stalled', 'Complete'] as const;
-
 const phase = z.strictObject({
   resolution: resolution.describe('Width and height in pixels of the phase.'),
-  state: z.enum(PHASE_STATES).describe('Where the phase stands.'),
+  ...taskRecordFields,
   startImages: images.describe('Real images shown before its first step.'),
   endImages: images.describe('Real images shown after its last step.'),
-  job: z
-    .strictObject({ name: text(63).describe('Name of the Job.'), uid: text(64).describe('UID of the Job.') })
-    .optional()
-    .describe('The Job that trains it.'),
   attempts: count.optional().describe('Processes that have trained on it.'),
-  failures: count.optional().describe('Failures of it so far; more than maxRestarts stall the training.'),
-  startTime: timestamp.optional().describe('When its first process started.'),
-  completionTime: timestamp.optional().describe('When it was complete.'),
   losses: losses.optional().describe('Losses at its end.'),
   checkpoint: checkpoint.optional().describe('The checkpoint at its end.'),
 });
@@ -59,6 +48,11 @@ export const trainingStatus = z.strictObject({
   totalKimg: integer(1, 1_000_000).optional().describe('Thousands of images that the run is to show, as last accepted.'),
   progressPercent: integer(0, 100).optional().describe('Images shown, in per cent of totalKimg.'),
   estimatedCompletionTime: timestamp.optional().describe('When the run will be complete at its present pace, in whole minutes.'),
+  preflight: taskRecord.optional().describe('The check of store, dataset and run folder that comes before the first phase.'),
+  datasetBytes: z
+    .record(z.string(), integer(0, Number.MAX_SAFE_INTEGER).describe('Bytes of the dataset file of a resolution.'))
+    .optional()
+    .meta({ description: "Size of the dataset's file per resolution, as the preflight found it.", maxProperties: 9 }),
   phases: z.array(phase).max(9).optional().meta(mapList('The phases of the run, by resolution.', 'resolution')),
   checkpoint: checkpoint.optional().describe('The newest checkpoint.'),
   fingerprint: text(64).optional().describe('SHA-256 of everything that decides the trained weights.'),

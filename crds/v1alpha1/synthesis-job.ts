@@ -17,9 +17,8 @@ import {
   timestamp,
   uri,
 } from './common.ts';
+import { count, taskRecord } from './task-record.ts';
 import { podTemplate } from './pod-template.ts';
-
-const count = integer(0, 1_000_000_000);
 
 const synthesisSpec = z
   .strictObject({
@@ -83,7 +82,7 @@ const synthesisSpec = z
     ),
   });
 
-const synthesisStatus = z.strictObject({
+export const synthesisStatus = z.strictObject({
   observedGeneration,
   conditions: conditions.optional(),
   imagesDone: count.optional().describe('Images written, over all shards.'),
@@ -102,10 +101,7 @@ const synthesisStatus = z.strictObject({
     .strictObject({ uri: text(1024).describe('URI of the list.'), digest: text(64).describe('SHA-256 of the list, in hex.') })
     .optional()
     .describe('The list of the images: seed and SHA-256 of each.'),
-  job: z
-    .strictObject({ name: text(63).describe('Name of the Job.'), uid: text(64).describe('UID of the Job.') })
-    .optional()
-    .describe('The Job that does the work.'),
+  task: taskRecord.optional().describe('What is remembered of the work and its Job.'),
   image: text(512).optional().describe('Image of the trainer, fixed when the work began.'),
   failures: count.optional().describe('Pods that failed.'),
   startTime: timestamp.optional().describe('When the first process started.'),

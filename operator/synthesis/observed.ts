@@ -2,7 +2,8 @@
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { SynthesisJob, SynthesisJobStatus } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { ObservedJob } from '../training/observed.ts';
-import type { Condition, TaskRecord } from '../training/status.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
+import type { Condition } from '../training/status.ts';
 
 /** What its one Job does: all shards, from the checkpoint that was newest when the Job was created. */
 export type SynthesisTask = { readonly kind: 'synthesize'; readonly checkpointUri: string };

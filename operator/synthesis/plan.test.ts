@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ObservedJob } from '../training/observed.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisTask } from './observed.ts';
-import { planSynthesis } from './plan.ts';
+import { planSynthesis as judge } from './plan.ts';
+import { synthesisStatus } from '../../crds/v1alpha1/synthesis-job.ts';
 import { shardImages } from './summary.ts';
 
 const NOW = new Date('2030-01-01T00:00:00Z');
@@ -42,6 +43,12 @@ const job = (state: ObservedJob['state'], rest: Partial<ObservedJob<SynthesisTas
   ...rest,
 });
 const finishedAt = NOW.toISOString();
+/** The plan, with its status held to the CRD: an API server would prune or refuse what is not in it. */
+const planSynthesis: typeof judge = (...world) => {
+  const next = judge(...world);
+  synthesisStatus.parse(next.status);
+  return next;
+};
 const reason = (next: ReturnType<typeof planSynthesis>, type = 'Progressing'): string | undefined =>
   next.status.conditions.find((condition) => condition.type === type)?.reason;
 const does = (next: ReturnType<typeof planSynthesis>): readonly string[] => next.actions.map((action) => action.kind);

@@ -5,7 +5,7 @@ import { follow } from '../training/follow.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import { RETRY_ANNOTATION } from '../training/plan.ts';
 import { failedStall } from '../training/stall.ts';
-import type { Stall, TaskRecord } from '../training/status.ts';
+import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import { answer, count, failuresOf, NEW_RECORD } from '../training/task-record.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisStatus, SynthesisTask } from './observed.ts';
 import { imagesDone, summarize } from './summary.ts';

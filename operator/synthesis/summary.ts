@@ -1,6 +1,6 @@
 /** The status of a SynthesisJob from what was decided and what its shards say. */
 import { conditionsOf, type Verdict } from '../training/conditions.ts';
-import type { TaskRecord } from '../training/status.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import { failuresOf } from '../training/task-record.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisStatus } from './observed.ts';
 

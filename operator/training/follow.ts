@@ -1,7 +1,7 @@
 /** The decision about a task whose Job exists: wait, resume, replace, or say what is wrong. */
 import { type Action, type Decision, remove, verdict } from './decision.ts';
 import type { ObservedJob, PodState } from './observed.ts';
-import type { TaskRecord } from './status.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 const POD_PATIENCE_SECONDS = 60;
 const STORE_DELAY_SECONDS = { first: 30, longest: 600 } as const;

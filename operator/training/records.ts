@@ -2,7 +2,8 @@
 import type { Phase } from '../../crds/schedule.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { stallOf } from './stall.ts';
-import type { PhaseRecord, TaskRecord, TrainingStatus } from './status.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
+import type { PhaseRecord, TrainingStatus } from './status.ts';
 import { answer, count, NEW_RECORD } from './task-record.ts';
 
 /** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */

@@ -1,7 +1,7 @@
 /** Which failures wait for a person, with the reason that the status names and what can be done about it. */
 import { EXIT } from '../../crds/errors.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
-import type { Stall, TaskRecord } from './status.ts';
+import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 /** Ends in a row of any kind without a newer checkpoint, after which starting again is given up. */
 const ENDS_WITHOUT_HEADWAY = 3;

@@ -1,7 +1,7 @@
 /** What is remembered of one task's Jobs: counters, headway, outages of the store, and answers to failures. */
 import { EXIT } from '../../crds/errors.ts';
 import type { ObservedJob } from './observed.ts';
-import type { TaskRecord } from './status.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 export const NEW_RECORD: TaskRecord = { state: 'Pending', earlierFailures: 0, forgivenFailures: 0 };
 

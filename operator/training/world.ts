@@ -1,4 +1,5 @@
 /** A small model of a cluster for the tests of plan(): a Job controller, a trainer, a queue, and everything that can go wrong with them. */
+import { trainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { Action } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
 import type { JobFailure, JobState, Observed, ObservedJob, Task } from './observed.ts';
@@ -95,6 +96,8 @@ export class World {
   reconcile(written = true): Plan {
     const next = plan(this.training, this.observe(), this.now);
     for (const action of next.actions) this.#act(action);
+    // An API server would prune or refuse what the CRD does not have.
+    trainingStatus.parse(next.status);
     if (written) this.training = { ...this.training, status: next.status };
     this.last = next;
     return next;
