@@ -12,16 +12,24 @@ const CACHE = process.env['PGGAN_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?
  * installed the test is skipped with the reason and undefined is returned; with CI=true that is a failure.
  */
 export function judge(t: TestContext, python: string, args: readonly string[] = []): string | undefined {
+  const packages = judgePackages(t);
+  if (packages === undefined) return undefined;
+  const env = { ...process.env, PYTHONPATH: packages, TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' };
+  return execFileSync('python3', ['-c', python, ...args], {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 28,
+  });
+}
+
+/**
+ * The folder of Python packages to import the judges from. Where it is absent, a test that is given is skipped with the reason and undefined
+ * is returned; with CI=true that is a failure.
+ */
+export function judgePackages(t?: TestContext): string | undefined {
   const packages = installed();
-  if (packages !== undefined) {
-    const env = { ...process.env, PYTHONPATH: packages, TF_CPP_MIN_LOG_LEVEL: '2', CUDA_VISIBLE_DEVICES: '-1' };
-    return execFileSync('python3', ['-c', python, ...args], {
-      env,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-      maxBuffer: 1 << 28,
-    });
-  }
+  if (packages !== undefined || t === undefined) return packages;
   const reason = `the Python judges are not installed in ${CACHE} (node scripts/setup.mjs --judges)`;
   if (process.env['CI'] === 'true') throw new Error(reason);
   t.skip(reason);
