@@ -4,11 +4,13 @@ import type { SynthesisProgress } from '../../crds/progress.ts';
 import { resolveSynthesisRun } from '../../crds/resolve.ts';
 import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisTask } from '../synthesis/observed.ts';
-import { planSynthesis, type SynthesisAction } from '../synthesis/plan.ts';
+import { planSynthesis } from '../synthesis/plan.ts';
 import { isTrue } from '../training/conditions.ts';
+import { carryOut } from './carry-out.ts';
 import { createWake, drive, type Outcome, type Round, type StopWish } from './drive.ts';
 import { createJobs, type Jobs, restartDelay } from './jobs.ts';
 import { lastDocument, observed } from './observe.ts';
+import type { Program } from './processes.ts';
 import { poll } from './progress-poll.ts';
 import { type SynthesisState, uidOf, writeState } from './state.ts';
 import { folderUri, trainerCommand } from './trainer.ts';
@@ -59,7 +61,7 @@ export async function runSynthesis(local: LocalSynthesis, stop: StopWish, told: 
     };
     const now = new Date();
     const next = planSynthesis(object, look(jobs, progress, local.checkpointUri), now);
-    if (stop.reason === undefined) for (const action of next.actions) act(action, jobs, local, uid);
+    if (stop.reason === undefined) for (const action of next.actions) carryOut(action, jobs, ({ name }) => programOf(name, local, uid));
     state = { ...state, status: next.status, updated: now.toISOString(), ...(progress && { progress }) };
     writeState(local.folder, state);
     told(state);
@@ -84,27 +86,15 @@ function look(jobs: Jobs<SynthesisTask>, document: SynthesisProgress | undefined
   };
 }
 
-function act(action: SynthesisAction, jobs: Jobs<SynthesisTask>, { job, folder, checkpointUri }: LocalSynthesis, uid: string): void {
-  switch (action.kind) {
-    case 'createJob': {
-      const { name, task, digest, backoffLimit } = action;
-      const object: SynthesisJob = { ...job, metadata: { ...job.metadata, uid }, spec: { ...job.spec, shards: 1 } };
-      const run = resolveSynthesisRun(object, { cluster: 'local', port: 0, shard: 0, checkpointUri, outputUri: folderUri(folder) });
-      const files = { log: join(folder, 'trainer.log'), terminationLog: join(folder, '.pggan', `${name}.json`) };
-      const program = { command: trainerCommand('synthesize'), env: { PGGAN_RUN: JSON.stringify(run) }, ...files };
-      jobs.create({ name, task, digest, backoffLimit, program });
-      return;
-    }
-    case 'deleteJob':
-      jobs.remove(action.uid);
-      return;
-    case 'setSuspend':
-      jobs.suspend(action.uid, action.suspend);
-      return;
-    case 'expireJob':
-    case 'deleteRun':
-    case 'release':
-  }
+function programOf(name: string, { job, folder, checkpointUri }: LocalSynthesis, uid: string): Program {
+  const object: SynthesisJob = { ...job, metadata: { ...job.metadata, uid }, spec: { ...job.spec, shards: 1 } };
+  const run = resolveSynthesisRun(object, { cluster: 'local', port: 0, shard: 0, checkpointUri, outputUri: folderUri(folder) });
+  return {
+    command: trainerCommand('synthesize'),
+    env: { PGGAN_RUN: JSON.stringify(run) },
+    log: join(folder, 'trainer.log'),
+    terminationLog: join(folder, '.pggan', `${name}.json`),
+  };
 }
 
 function settled(conditions: NonNullable<SynthesisState['status']>['conditions']): Pick<Round, 'settled'> {

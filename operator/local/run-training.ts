@@ -5,12 +5,12 @@ import type { TrainingProgress } from '../../crds/progress.ts';
 import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { isTrue } from '../training/conditions.ts';
-import type { Action } from '../training/decision.ts';
 import type { TrainingObject } from '../training/expectation.ts';
 import type { Observed, Task } from '../training/observed.ts';
 import { plan } from '../training/plan.ts';
 import type { TrainingStatus } from '../training/status.ts';
 import { NEW_RECORD } from '../training/task-record.ts';
+import { carryOut } from './carry-out.ts';
 import { createWake, drive, type Outcome, type Round, type StopWish } from './drive.ts';
 import { createJobs, type Jobs, restartDelay } from './jobs.ts';
 import { lastDocument, observed } from './observe.ts';
@@ -67,7 +67,8 @@ export async function runTraining(local: LocalTraining, stop: StopWish, told: Tr
     }
     const now = new Date();
     const next = plan(objectOf(local.training, state), look(jobs, progress, local), now);
-    if (stop.reason === undefined) for (const action of next.actions) act(action, jobs, local, state.uid);
+    if (stop.reason === undefined)
+      for (const action of next.actions) carryOut(action, jobs, ({ name, task }) => programOf(local, task, name, state.uid));
     const { document } = progress ?? {};
     state = { ...state, status: next.status, updated: now.toISOString(), ...(document && { progress: document }) };
     writeState(local.folder, state);
@@ -134,25 +135,6 @@ function look(
       source: { name: trainingRef.name, ready, message: `There is no run ${trainingRef.name} with a checkpoint yet.` },
     }),
   };
-}
-
-function act(action: Action, jobs: Jobs<Task>, local: LocalTraining, uid: string): void {
-  switch (action.kind) {
-    case 'createJob': {
-      const { name, task, digest, backoffLimit } = action;
-      jobs.create({ name, task, digest, backoffLimit, program: programOf(local, task, name, uid) });
-      return;
-    }
-    case 'deleteJob':
-      jobs.remove(action.uid);
-      return;
-    case 'setSuspend':
-      jobs.suspend(action.uid, action.suspend);
-      return;
-    case 'expireJob':
-    case 'deleteRun':
-    case 'release':
-  }
 }
 
 function programOf({ training, folder, dataset, source }: LocalTraining, task: Task, name: string, uid: string) {

@@ -6,7 +6,7 @@ import type { ObservedJob } from '../training/observed.ts';
 import { RETRY_ANNOTATION } from '../training/plan.ts';
 import { failedStall } from '../training/stall.ts';
 import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
-import { answer, count, failuresOf, NEW_RECORD } from '../training/task-record.ts';
+import { answer, count, failuresOf, NEW_RECORD, stateByJob } from '../training/task-record.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisStatus, SynthesisTask } from './observed.ts';
 import { imagesDone, summarize } from './summary.ts';
 
@@ -127,22 +127,5 @@ function remember({ spec, status }: SynthesisObject, seen: ObservedSynthesis, re
     (job?.state.kind === 'failed' ? failedStall(job, (reason, message): Stall => ({ reason, message, digest })) : undefined);
   const answered = stall ? retry || stall.digest !== digest : retry && job?.state.kind === 'failed';
   if (answered) return { record: answer(counted, job), job: undefined, digest };
-  return { record: { ...counted, ...(stall && { stall }), state: stateOf(job, stall) }, job, digest };
-}
-
-function stateOf(job: Step['job'], stall: Stall | undefined): TaskRecord['state'] {
-  if (stall) return 'Stalled';
-  switch (job?.state.kind) {
-    case undefined:
-    case 'failed':
-      return 'Pending';
-    case 'queued':
-      return 'Queued';
-    case 'suspended':
-      return 'Suspended';
-    case 'active':
-      return 'Running';
-    case 'succeeded':
-      return 'Complete';
-  }
+  return { record: { ...counted, ...(stall && { stall }), state: stateByJob(job, stall !== undefined) }, job, digest };
 }

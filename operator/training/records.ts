@@ -4,7 +4,7 @@ import type { Observed, ObservedJob, Task } from './observed.ts';
 import { stallOf } from './stall.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { PhaseRecord, TrainingStatus } from './status.ts';
-import { answer, count, NEW_RECORD } from './task-record.ts';
+import { answer, count, NEW_RECORD, stateByJob } from './task-record.ts';
 
 /** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */
 export type Step = { readonly task: Task; readonly record: TaskRecord; readonly job: ObservedJob | undefined; readonly digest: string };
@@ -95,21 +95,11 @@ function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step
   return { task, record, job, digest };
 }
 
+/** Complete is what has been recorded as such: a Job may end well before it reaches a totalKimg that was raised meanwhile. */
 function stateOf(record: TaskRecord, job: ObservedJob | undefined, stalled: boolean, task: Task): TaskRecord['state'] {
-  if (stalled) return 'Stalled';
-  switch (job?.state.kind) {
-    case undefined:
-    case 'failed':
-      return 'Pending';
-    case 'queued':
-      return 'Queued';
-    case 'suspended':
-      return 'Suspended';
-    case 'active':
-      return 'Running';
-    case 'succeeded':
-      return record.completionTime !== undefined && reaches(job.task, task) ? 'Complete' : 'Pending';
-  }
+  const state = stateByJob(job, stalled);
+  const reached = record.completionTime !== undefined && job !== undefined && reaches(job.task, task);
+  return state === 'Complete' && !reached ? 'Pending' : state;
 }
 
 /** True where a finished Job of the same phase went as far as the phase goes now. */

@@ -55,3 +55,21 @@ function storeFailureOf(before: TaskRecord, job: ObservedJob<unknown>, images: n
   if (job.state.kind !== 'failed' || job.failure?.exitCode !== EXIT.storeUnavailable) return row;
   return row ?? { since: job.state.finishedAt, images };
 }
+
+/** Where a piece of work stands by its Job alone. */
+export function stateByJob(job: Pick<ObservedJob<unknown>, 'state'> | undefined, stalled: boolean): TaskRecord['state'] {
+  if (stalled) return 'Stalled';
+  switch (job?.state.kind) {
+    case undefined:
+    case 'failed':
+      return 'Pending';
+    case 'queued':
+      return 'Queued';
+    case 'suspended':
+      return 'Suspended';
+    case 'active':
+      return 'Running';
+    case 'succeeded':
+      return 'Complete';
+  }
+}
