@@ -13,7 +13,7 @@ import { imagesDone, summarize } from './summary.ts';
 /** SynthesisJobs have no deadline of their own: an outage of an hour waits for a person, too. */
 const DEADLINE_SECONDS = 3600;
 
-export type SynthesisAction = Action<SynthesisTask>;
+type SynthesisAction = Action<SynthesisTask>;
 export type SynthesisPlan = {
   readonly actions: readonly SynthesisAction[];
   readonly status: SynthesisStatus;
