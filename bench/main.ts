@@ -1,6 +1,8 @@
 /** `npm run bench -- step|data|checkpoint [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
+import { type DataResult, type DataRunOptions, measureData } from './data.ts';
 import { stepCases, type Filter, type StepCase } from './cases.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
@@ -33,6 +35,52 @@ program
     table.header();
     for (const each of stepCases(options)) table.row(await measureStep(each, { ...options, note }));
   });
+
+program
+  .command('data')
+  .description('reading TFRecords and making feeds of them, beside Python tf.data over the same file')
+  .option('--json', 'lines of JSON', false)
+  .option('--resolutions <list>', 'of the images', wholes, [16, 64, 256, 512])
+  .option('--minibatch <n>', 'images per step', whole, 16)
+  .option('--images <n>', 'in the dataset', whole, 128)
+  .option('--iterations <n>', 'rounds, of which medians are taken', whole, 5)
+  .option('--threads <n>', 'threads of tf.data', whole, cpus().length)
+  .action(async (options: Omit<DataRunOptions, 'note'> & { readonly json: boolean }) => {
+    const table = printer<DataResult>(DATA_COLUMNS, options.json, print);
+    table.header();
+    await measureData({ ...options, note }, (row) => table.row(row));
+  });
+program
+  .command('checkpoint')
+  .description('saving and loading the whole state of a full-width run, beside dd with fsync of the same bytes')
+  .option('--json', 'lines of JSON', false)
+  .option('--resolution <r>', 'at which the networks end', whole, 512)
+  .option('--iterations <n>', 'rounds, of which medians are taken', whole, 5)
+  .option('--folder <folder>', 'on the disk to be measured', '.')
+  .action(async (options: CheckpointRunOptions & { readonly json: boolean }) => {
+    const table = printer<CheckpointResult>(CHECKPOINT_COLUMNS, options.json, print);
+    table.header();
+    table.row(await measureCheckpoint(options));
+  });
+
+const DATA_COLUMNS = [
+  { title: 'case', cell: (row: DataResult) => `${row.resolution}x${row.resolution}, ${row.minibatch} at a time` },
+  { title: 's/kimg', cell: (row: DataResult) => figure(row.secondsPerKimg) },
+  { title: 'images/s read', cell: (row: DataResult) => figure(row.imagesReadPerSecond) },
+  { title: 'MB/s read', cell: (row: DataResult) => figure(row.megabytesReadPerSecond) },
+  { title: 'tf.data s/kimg', cell: (row: DataResult) => figure(row.twin?.secondsPerKimg) },
+  { title: 'time/tf.data', cell: (row: DataResult) => figure(row.timeOverTwin) },
+];
+
+const CHECKPOINT_COLUMNS = [
+  { title: 'case', cell: (row: CheckpointResult) => `${row.resolution}x${row.resolution}, ${gigabytes(row.bytes)} GB` },
+  { title: 'save MB/s', cell: (row: CheckpointResult) => figure(row.saveMegabytesPerSecond) },
+  { title: 'dd write', cell: (row: CheckpointResult) => figure(row.ddWriteMegabytesPerSecond) },
+  { title: 'time/dd', cell: (row: CheckpointResult) => figure(row.saveOverDd) },
+  { title: 'load MB/s', cell: (row: CheckpointResult) => figure(row.loadMegabytesPerSecond) },
+  { title: 'dd read', cell: (row: CheckpointResult) => figure(row.ddReadMegabytesPerSecond) },
+  { title: 'time/dd', cell: (row: CheckpointResult) => figure(row.loadOverDd) },
+];
 
 const STEP_COLUMNS = [
   { title: 'case', cell: (row: StepResult) => nameOf(row) },

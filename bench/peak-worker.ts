@@ -60,4 +60,6 @@ function measure(size: number, channels: number, direction: (typeof DIRECTIONS)[
   });
 }
 
-const inPrecision = <T extends tf.Tensor>(precision: Precision, x: T): T => (precision === 'BFloat16Mixed' ? toBFloat16(x) : x);
+function inPrecision<T extends tf.Tensor>(precision: Precision, x: T): T {
+  return precision === 'BFloat16Mixed' ? toBFloat16(x) : x;
+}

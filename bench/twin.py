@@ -8,6 +8,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from twin_data import read
 from twin_golden import replay
 from twin_step import Twin
 
@@ -18,6 +19,11 @@ def main():
     request = json.loads(sys.stdin.readline())
     if "golden" in request:
         return answer(replay(request))
+    if "data" in request:
+        answer(read(request))
+        for line in sys.stdin:
+            answer(read(json.loads(line)))
+        return None
     twin, feeds = Twin(request), example_feeds(request)
     start = time.perf_counter()
     iterate(twin, feeds)
