@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { asError, PgganError } from '../../crds/errors.ts';
 import { pinDeterminism, processorModel } from './determinism.ts';
+import { registerNativeKernels } from './native-kernels.ts';
 import { registerWasmKernels } from './wasm-kernels.ts';
 
 type BackendKind = 'native' | 'wasm';
@@ -86,6 +87,7 @@ async function prepareNative({ threads, isa: recorded }: BackendOptions): Promis
   const addon = '@tensorflow/tfjs-node-gpu';
   await import(addon);
   await tf.ready();
+  registerNativeKernels();
   const backend = tf.backend() as unknown as { readonly isUsingGpuDevice: boolean; readonly binding: { readonly TF_Version: string } };
   const device = backend.isUsingGpuDevice ? 'gpu' : 'cpu';
   return { kind: 'native', device, version: backend.binding.TF_Version, threads, isa, processor: processorModel(device) };
