@@ -27,18 +27,10 @@ const adamProgram = (mode: ProgramDefinition['mode']): ProgramDefinition => ({
       const { value, grads } = tf
         .engine()
         .gradients(() => tf.mean(tf.square(tf.matMul(x as tf.Tensor2D, before))), [before], undefined, true);
-      applyAdam({
-        variable: w!,
-        m: m!,
-        v: v!,
-        beta1Power: 0.25,
-        beta2Power: beta2Power!,
-        learningRate: 0.01,
-        beta1: 0.5,
-        beta2: 0.99,
-        epsilon: 1e-8,
-        gradient: grads[0]!,
-      });
+      applyAdam(
+        { beta1Power: 0.25, beta2Power: beta2Power!, learningRate: 0.01, beta1: 0.5, beta2: 0.99, epsilon: 1e-8 },
+        { variable: w!, m: m!, v: v!, gradient: grads[0]! },
+      );
       return { loss: value, before, after: w!.read() };
     },
   }),

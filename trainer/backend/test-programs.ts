@@ -96,10 +96,13 @@ function update(variables: Variables, names: readonly string[], feeds: Feeds): O
   );
   const finite = allFinite(grads);
   const adam = { beta1Power: 0, beta2Power: beta2Power!, learningRate: 0.001, beta1: 0, beta2: 0.99, epsilon: 1e-8 };
-  for (const [index, name] of names.entries()) {
-    const [variable, m, v] = [variables[name]!, variables[`m/${name}`]!, variables[`v/${name}`]!];
-    applyAdamIf(finite, { ...adam, variable, m, v, gradient: grads[index]! });
-  }
+  const updates = names.map((name, index) => ({
+    variable: variables[name]!,
+    m: variables[`m/${name}`]!,
+    v: variables[`v/${name}`]!,
+    gradient: grads[index]!,
+  }));
+  applyAdamIf(finite, adam, updates);
   applyLerp(variables['average']!, variables['from']!.read(), 0.001);
   return { loss: value, finite };
 }

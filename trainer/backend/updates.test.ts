@@ -21,7 +21,7 @@ const program = (mode: ProgramDefinition['mode']): Program =>
       adam: ({ gradient, learningRate, beta1Power, beta2Power }) => {
         const ok = allFinite([gradient!, learningRate!]);
         const powers = { beta1Power: beta1Power!, beta2Power: beta2Power! };
-        applyAdamIf(ok, { ...adam, ...powers, variable: w!, m: m!, v: v!, learningRate: learningRate!, gradient: gradient! });
+        applyAdamIf(ok, { ...adam, ...powers, learningRate: learningRate! }, [{ variable: w!, m: m!, v: v!, gradient: gradient! }]);
         return { ok };
       },
       average: () => {

@@ -5,13 +5,10 @@ import type { Variable } from './program.ts';
 import { resourceOf } from './variables.ts';
 
 /** A hyperparameter: a number is fixed when the step is traced, a scalar tensor can change from step to step. */
-export type Hyperparameter = number | tf.Tensor;
+type Hyperparameter = number | tf.Tensor;
 
-export type AdamUpdate = {
-  readonly variable: Variable;
-  /** First and second moment, shaped as the variable. */
-  readonly m: Variable;
-  readonly v: Variable;
+/** What one update of a network has in common for all its weights. */
+type AdamRates = {
   /** beta1^t and beta2^t of this step, t counted from 1. */
   readonly beta1Power: Hyperparameter;
   readonly beta2Power: Hyperparameter;
@@ -19,6 +16,13 @@ export type AdamUpdate = {
   readonly beta1: Hyperparameter;
   readonly beta2: Hyperparameter;
   readonly epsilon: Hyperparameter;
+};
+
+type WeightUpdate = {
+  readonly variable: Variable;
+  /** First and second moment, shaped as the variable. */
+  readonly m: Variable;
+  readonly v: Variable;
   readonly gradient: tf.Tensor;
 };
 
@@ -26,31 +30,32 @@ export type AdamUpdate = {
  * Adam as TensorFlow 1 has it (Kingma & Ba 2015, the form at the end of section 2): alpha = lr * sqrt(1 - beta2^t) / (1 - beta1^t),
  * m += (g - m)(1 - beta1), v += (g^2 - v)(1 - beta2), w -= m * alpha / (sqrt(v) + epsilon): epsilon stands outside the bias correction.
  */
-export function applyAdam(update: AdamUpdate): void {
+export function applyAdam(rates: AdamRates, update: WeightUpdate): void {
   tf.tidy(() => {
     const backend = native();
-    if (backend) resourceApplyAdam(backend, update);
-    else plainAdam(update);
+    if (backend) resourceApplyAdam(backend, rates, update);
+    else plainAdam(rates, update);
   });
 }
 
 /**
- * As applyAdam where the scalar `ok` is 1; where it is 0 variable and moments keep their bits, whatever the gradient holds (NaN, infinity).
- * Only what TensorFlow never computes itself is lost: numbers below 1.2e-38 and the sign of zero.
+ * Adam on each weight where the scalar `ok` is 1; where it is 0 variables and moments keep their bits, whatever the gradients hold (NaN,
+ * infinity). Only what TensorFlow never computes itself is lost: numbers below 1.2e-38 and the sign of zero.
  */
-export function applyAdamIf(ok: tf.Tensor, update: AdamUpdate): void {
+export function applyAdamIf(ok: tf.Tensor, rates: AdamRates, updates: readonly WeightUpdate[]): void {
   tf.tidy(() => {
     const apply = tf.cast(ok, 'bool');
     const where = (value: Hyperparameter, otherwise: number) => tf.where(apply, scalar(value), tf.scalar(otherwise));
-    applyAdam({
-      ...update,
-      learningRate: where(update.learningRate, 0),
-      beta1: where(update.beta1, 1),
-      beta2: where(update.beta2, 1),
-      beta1Power: where(update.beta1Power, 0),
-      beta2Power: where(update.beta2Power, 0),
-      gradient: zeroUnless(ok, update.gradient),
-    });
+    // Chosen once for all weights: an update that changes nothing has rate 0 and betas 1.
+    const chosen: AdamRates = {
+      learningRate: where(rates.learningRate, 0),
+      beta1: where(rates.beta1, 1),
+      beta2: where(rates.beta2, 1),
+      beta1Power: where(rates.beta1Power, 0),
+      beta2Power: where(rates.beta2Power, 0),
+      epsilon: scalar(rates.epsilon),
+    };
+    for (const update of updates) tf.tidy(() => applyAdam(chosen, { ...update, gradient: zeroUnless(ok, update.gradient) }));
   });
 }
 
@@ -74,14 +79,15 @@ export function applyLerp(variable: Variable, target: tf.Tensor, amount: Hyperpa
   });
 }
 
-function resourceApplyAdam(backend: NativeBackend, update: AdamUpdate): void {
-  const { variable, m, v, beta1Power, beta2Power, learningRate, beta1, beta2, epsilon, gradient } = update;
+function resourceApplyAdam(backend: NativeBackend, rates: AdamRates, { variable, m, v, gradient }: WeightUpdate): void {
+  const { beta1Power, beta2Power, learningRate, beta1, beta2, epsilon } = rates;
   const attributes = [attribute.type('T', DTYPE.float32), attribute.bool('use_locking', false), attribute.bool('use_nesterov', false)];
   const scalars = [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon].map(scalar);
   execute(backend, 'ResourceApplyAdam', attributes, [variable, m, v], [...scalars, gradient]);
 }
 
-function plainAdam({ variable, m, v, beta1Power, beta2Power, learningRate, beta1, beta2, epsilon, gradient }: AdamUpdate): void {
+function plainAdam(rates: AdamRates, { variable, m, v, gradient }: WeightUpdate): void {
+  const { beta1Power, beta2Power, learningRate, beta1, beta2, epsilon } = rates;
   const one = tf.scalar(1);
   const towards = (moment: Variable, value: tf.Tensor, beta: Hyperparameter): tf.Tensor => {
     const before = moment.read();

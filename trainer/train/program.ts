@@ -136,24 +136,23 @@ function update(
   feeds: Feeds,
 ): tf.Scalar {
   const finite = allFinite(Object.values(gradients));
-  for (const { name, shape } of specs) {
+  const rates = {
+    learningRate: feed(feeds, 'learningRate'),
+    beta1Power: feed(feeds, 'beta1Power'),
+    beta2Power: feed(feeds, 'beta2Power'),
+    beta1: options.optimizer.beta1,
+    beta2: options.optimizer.beta2,
+    epsilon: options.optimizer.epsilon,
+  };
+  const updates = specs.flatMap(({ name, shape }) => {
     // A layer that this resolution does not use has zero gradients; with Adam's state reset at both ends of a fade its moments are
     // zero too and an update would change nothing.
     const gradient = gradients[name] ?? (options.optimizer.resetForNewLod ? undefined : tf.zeros([...shape]));
-    if (!gradient) continue;
-    applyAdamIf(finite, {
-      variable: variable(variables, `${network}/${name}`),
-      m: variable(variables, `adam_m/${network}/${name}`),
-      v: variable(variables, `adam_v/${network}/${name}`),
-      gradient,
-      learningRate: feed(feeds, 'learningRate'),
-      beta1Power: feed(feeds, 'beta1Power'),
-      beta2Power: feed(feeds, 'beta2Power'),
-      beta1: options.optimizer.beta1,
-      beta2: options.optimizer.beta2,
-      epsilon: options.optimizer.epsilon,
-    });
-  }
+    if (!gradient) return [];
+    const of = (prefix: string): Variable => variable(variables, `${prefix}${network}/${name}`);
+    return [{ variable: of(''), m: of('adam_m/'), v: of('adam_v/'), gradient }];
+  });
+  applyAdamIf(finite, rates, updates);
   return finite;
 }
 
