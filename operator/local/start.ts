@@ -1,7 +1,7 @@
 /** `pggan start`: the objects of a manifest, one after the other, each to its end. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { PgganError } from '../../crds/errors.ts';
+import { type ErrorCode, PgganError } from '../../crds/errors.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import { datasetFolder, PHANTOM_COUNT, prepareDataset, type Source } from './data.ts';
@@ -15,6 +15,7 @@ import { type Screen, synthesisTeller, trainingTeller } from './render.ts';
 import { runSynthesis } from './run-synthesis.ts';
 import { runTraining } from './run-training.ts';
 import type { RunState } from './state.ts';
+import { ANSWER } from '../training/stall.ts';
 import { folderUri } from './trainer.ts';
 import { duration, size } from './words.ts';
 
@@ -136,12 +137,25 @@ async function report(outcome: Outcome, folder: string, state: RunState | undefi
     case 'suspended':
       screen.line('spec.suspend is true: set it to false and start again to go on.');
       return;
-    case 'stalled': {
-      const stalled = state?.status?.conditions.find((condition) => condition.type === 'Stalled');
-      throw new PgganError(
-        'TrainingFailed',
-        `${stalled?.reason ?? 'Stalled'}: ${stalled?.message ?? 'see the log'} (log: ${shown(join(folder, 'trainer.log'))})`,
-      );
-    }
+    case 'stalled':
+      throw stalledError(folder, state);
   }
 }
+
+/** What a person must mend, with the exit code that the trainer had for it. */
+function stalledError(folder: string, state: RunState | undefined): PgganError {
+  const stalled = state?.status?.conditions.find((condition) => condition.type === 'Stalled');
+  const reason = stalled?.reason ?? 'Stalled';
+  const message = (stalled?.message ?? 'see the log').replace(new RegExp(`[,;:]? ?${ANSWER}`), '');
+  return new PgganError(
+    CODES[reason] ?? 'TrainingFailed',
+    `${reason}: ${message}. Then start it again (log: ${shown(join(folder, 'trainer.log'))})`,
+  );
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  Invalid: 'OptionsInvalid',
+  InvalidSpec: 'ManifestInvalid',
+  FingerprintMismatch: 'FingerprintMismatch',
+  DoesNotFit: 'DoesNotFit',
+};

@@ -5,7 +5,8 @@ import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 /** Ends in a row of any kind without a newer checkpoint, after which starting again is given up. */
 const ENDS_WITHOUT_HEADWAY = 3;
-const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
+/** How a person answers a stall on a cluster; the local driver has another way. */
+export const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
 
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
 export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {
