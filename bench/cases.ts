@@ -3,7 +3,7 @@ import { AVERAGING_DEFAULTS, LOSS_DEFAULTS, NETWORK_DEFAULTS, OPTIMIZER_DEFAULTS
 import type { ProgramDefinition } from '../trainer/backend/program.ts';
 import type { StepOptions } from '../trainer/train/program.ts';
 
-export type Width = 'full' | 'small';
+type Width = 'full' | 'small';
 
 export type StepCase = {
   readonly width: Width;

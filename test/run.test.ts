@@ -166,7 +166,8 @@ suite('a run', { concurrency: false }, () => {
     await succeeded(pggan(t, ['start', manifest, '--images', images, '--name', 'colour'], { cwd: workspace.folder }));
     const run = workspace.runFolder('colour', 'colour');
     assert.equal(newestCheckpoint(run)?.images, 1024);
-    for (const name of ['reals.png', 'fakes000001.png']) assert.equal((await sharp(join(run, 'samples', name)).metadata()).channels, 3, name);
+    for (const name of ['reals.png', 'fakes000001.png'])
+      assert.equal((await sharp(join(run, 'samples', name)).metadata()).channels, 3, name);
     const { data } = readJson(join(run, 'run.json')) as { readonly data: { readonly label: string } };
     assert.equal(data.label, 'images');
   });
