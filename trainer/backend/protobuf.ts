@@ -1,4 +1,5 @@
 /** The part of TensorFlow's protobuf messages that a loadable SavedModel needs, written by hand: graph.proto, attr_value.proto, tensor.proto. */
+import { bytesField as bytes, float32, floatField, integerField as integer, textField as text, varint } from '../data/protobuf-fields.ts';
 import { DTYPE } from './native.ts';
 
 /** A node of a graph. Inputs are edges (`name` or `name:output`), controls are names; attributes are encoded AttrValues. */
@@ -30,9 +31,7 @@ export const attrValue = {
   int: (value: number | readonly number[]): Buffer =>
     typeof value === 'number' ? integer(3, value) : bytes(1, bytes(3, Buffer.concat(value.map(varint)))),
   float: (value: number | readonly number[]): Buffer =>
-    typeof value === 'number'
-      ? Buffer.concat([varint((4 << 3) | 5), float32(value)])
-      : bytes(1, bytes(4, Buffer.concat(value.map(float32)))),
+    typeof value === 'number' ? floatField(4, value) : bytes(1, bytes(4, Buffer.concat(value.map(float32)))),
   bool: (value: boolean | readonly boolean[]): Buffer =>
     typeof value === 'boolean' ? integer(5, Number(value)) : bytes(1, bytes(5, Buffer.from(value.map(Number)))),
 } as const;
@@ -57,22 +56,3 @@ function nodeDef({ name, op, inputs, controls = [], attributes }: NodeDef): Buff
 }
 
 const tensorShape = (shape: readonly number[]): Buffer => Buffer.concat(shape.map((side) => bytes(2, integer(1, side))));
-
-const integer = (field: number, value: number): Buffer => Buffer.concat([varint(field << 3), varint(value)]);
-const text = (field: number, value: string): Buffer => bytes(field, Buffer.from(value));
-const bytes = (field: number, value: Buffer): Buffer => Buffer.concat([varint((field << 3) | 2), varint(value.length), value]);
-
-/** Seven bits a byte, low ones first; negative numbers as 64-bit two's complement. */
-function varint(value: number): Buffer {
-  const out: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  for (; rest > 127n; rest >>= 7n) out.push(Number(rest & 127n) | 128);
-  out.push(Number(rest));
-  return Buffer.from(out);
-}
-
-function float32(value: number): Buffer {
-  const out = Buffer.alloc(4);
-  out.writeFloatLE(value);
-  return out;
-}

@@ -1,4 +1,5 @@
 /** One image as a tf.train.Example: feature `data` (raw uint8, C,H,W) and then `shape` (int64[3]), in protocol buffer wire format. */
+import { bytesField, fieldHeader, textField, varint } from './protobuf-fields.ts';
 
 /** Channels, height, width. */
 export type Shape = readonly [channels: number, height: number, width: number];
@@ -9,14 +10,15 @@ export type ExampleFrame = { readonly head: Uint8Array; readonly tail: Uint8Arra
 /** What stands before and after the pixels of an image of this shape. */
 export function exampleFrame(shape: Shape): ExampleFrame {
   const size = shape[0] * shape[1] * shape[2];
-  const tail = field(1, [...field(1, ascii('shape')), ...field(2, field(3, field(1, shape.flatMap(varint))))]);
-  let head: readonly number[] = [];
+  const integers = bytesField(3, bytesField(1, Buffer.concat(shape.map(varint))));
+  const tail = bytesField(1, Buffer.concat([textField(1, 'shape'), bytesField(2, integers)]));
+  let head = Buffer.alloc(0);
   // Wrapped from the inside out: bytes_list.value, Feature.bytes_list, map value.
-  for (const number of [1, 1, 2]) head = [...header(number, head.length + size), ...head];
-  const key = field(1, ascii('data'));
-  head = [...header(1, key.length + head.length + size), ...key, ...head];
-  head = [...header(1, head.length + size + tail.length), ...head];
-  return { head: Uint8Array.from(head), tail: Uint8Array.from(tail) };
+  for (const field of [1, 1, 2]) head = Buffer.concat([fieldHeader(field, head.length + size), head]);
+  const key = textField(1, 'data');
+  head = Buffer.concat([fieldHeader(1, key.length + head.length + size), key, head]);
+  head = Buffer.concat([fieldHeader(1, head.length + size + tail.length), head]);
+  return { head, tail };
 }
 
 export type Example = { readonly shape: Shape; readonly data: Uint8Array };
@@ -38,16 +40,6 @@ export function parseExample(bytes: Uint8Array): Example {
   if (shape.length !== 3) throw new Error("no feature 'shape' of three integers");
   if (channels * height * width !== data.length) throw new Error(`shape [${shape.join(', ')}] does not fit ${data.length} bytes of data`);
   return { shape: [channels, height, width], data };
-}
-
-const ascii = (text: string): readonly number[] => [...Buffer.from(text, 'latin1')];
-const header = (number: number, length: number): readonly number[] => [number * 8 + 2, ...varint(length)];
-const field = (number: number, content: readonly number[]): readonly number[] => [...header(number, content.length), ...content];
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) + 128);
-  return [...bytes, value];
 }
 
 type Field = { readonly number: number; readonly value: number; readonly bytes?: Uint8Array };

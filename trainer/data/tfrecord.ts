@@ -19,21 +19,27 @@ export function recordBytes(shape: Shape): number {
 /** An encoder for images of one shape: uint8 pixels in C,H,W order to a whole record. Every call returns a buffer of its own. */
 export function recordEncoder(shape: Shape): (pixels: Uint8Array) => Uint8Array {
   const { head, tail } = exampleFrame(shape);
-  const size = recordBytes(shape);
-  const length = size - HEADER - FOOTER;
   const pixelCount = shape[0] * shape[1] * shape[2];
   return (pixels) => {
     if (pixels.length !== pixelCount)
       throw new RangeError(`an image of shape [${shape.join(', ')}] has ${pixelCount} values, not ${pixels.length}`);
-    const record = Buffer.alloc(size);
-    record.writeUInt32LE(length, 0);
-    record.writeUInt32LE(maskedCrc32c(record, 0, 8), 8);
-    record.set(head, HEADER);
-    record.set(pixels, HEADER + head.length);
-    record.set(tail, size - FOOTER - tail.length);
-    record.writeUInt32LE(maskedCrc32c(record, HEADER, size - FOOTER), size - FOOTER);
-    return record;
+    return framed([head, pixels, tail]);
   };
+}
+
+/** A record of any kind from its parts, with its length and checksums around it. */
+export function framed(parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const record = Buffer.alloc(HEADER + length + FOOTER);
+  record.writeUInt32LE(length, 0);
+  record.writeUInt32LE(maskedCrc32c(record, 0, 8), 8);
+  let at = HEADER;
+  for (const part of parts) {
+    record.set(part, at);
+    at += part.byteLength;
+  }
+  record.writeUInt32LE(maskedCrc32c(record, HEADER, at), at);
+  return record;
 }
 
 /** An open TFRecord file of equally shaped images. */
