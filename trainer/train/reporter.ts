@@ -2,6 +2,8 @@
 import type { Losses, TrainingProgress } from '../../crds/progress.ts';
 import { PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { Moment } from '../../crds/schedule.ts';
+import { eventScalars } from '../report/event-scalars.ts';
+import type { EventsWriter } from '../report/events.ts';
 import type { RunLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
@@ -71,7 +73,7 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
       const scalars = meansOf(sums);
       const losses = lossesOf(scalars);
       const secondsPerKimg = seconds / kimg;
-      context.log.tick({
+      const tick = {
         ...where(position, moment),
         tick: position.tick,
         resolution: moment.resolution,
@@ -79,10 +81,14 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
         secondsPerTick: seconds,
         secondsPerKimg,
         secondsMaintenance: maintenance,
+      };
+      context.log.tick({
+        ...tick,
         losses,
         scalars: { generatorFinite: scalars['G.finite'] ?? 0, discriminatorFinite: scalars['D.finite'] ?? 0 },
         time: now(),
       });
+      context.events.add(position.images, eventScalars(tick, moment, scalars));
       tell({ tick: position.tick, ...(losses ? { losses } : {}), secondsPerKimg, imagesPerSecond: 1000 / secondsPerKimg }, true);
     },
   };
@@ -90,6 +96,7 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
 
 export type TickContext = {
   readonly log: RunLog;
+  readonly events: EventsWriter;
   readonly watch: Stopwatch;
   readonly datasetImages: number;
   /** Images at the start of the tick that is ending. */

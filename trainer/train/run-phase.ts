@@ -6,6 +6,7 @@ import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { differences } from '../backend/determinism.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
+import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { createCheckpointer } from './checkpointer.ts';
@@ -50,10 +51,17 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const log = runLog(restored ? await joinLogs(store, restored.manifest) : {}, print);
     const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
     const watch = startStopwatch(seconds, () => performance.now() / 1000);
+    const events = await createEventsWriter(store, {
+      // A tick that ended with the checkpoint was reported before it was saved.
+      firstStep: restored ? start.images + 1 : start.images,
+      attempt: writer.attempt,
+      now: () => new Date(),
+      guard: () => writer.check(),
+    });
     const checkpointer = createCheckpointer({ run, open, session, log, watch, environment: { ...backend, mode } });
     const pictures = createPictures(run, store, dataset, options, random);
     let imagesAtTickStart = start.imagesAtTickStart;
-    reporter.trainingStarts({ log, watch, datasetImages: dataset.images, imagesAtTickStart: () => imagesAtTickStart });
+    reporter.trainingStarts({ log, events, watch, datasetImages: dataset.images, imagesAtTickStart: () => imagesAtTickStart });
     reporter.tell(
       {
         images: start.images,
@@ -70,6 +78,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const save = (position: Position, phaseEnd?: number): Promise<CheckpointRef> =>
       watch.maintenance(async () => {
         reporter.tell({ state: 'Checkpointing' });
+        await events.flush();
         const { ref } = await checkpointer.save(position, phaseEnd);
         reporter.tell({ checkpoint: ref }, true);
         return ref;
@@ -91,6 +100,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       async tick(position, moment, sums) {
         reporter.tick(position, moment, sums);
         imagesAtTickStart = position.imagesAtTickStart;
+        await watch.maintenance(() => events.flushSometimes());
         await picture(position.images, moment);
       },
       checkpointDue: (position) => checkpointer.due(position),
