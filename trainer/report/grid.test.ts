@@ -5,7 +5,6 @@ import { decode } from 'fast-png';
 import sharp from 'sharp';
 import { judge } from '../../test/harness/judge.ts';
 import { gridPng, gridSize, type ImageBatch, toBytes } from './grid.ts';
-import { growthPng } from './growth.ts';
 
 /** Images whose pixels are all their own index. */
 function flat(count: number, side: number, channels: number): ImageBatch {
@@ -102,22 +101,4 @@ test('shapes that do not fit are programming errors', () => {
   assert.throws(() => gridPng({ data: new Uint8Array(3), shape: [1, 2, 2, 1] }, { columns: 1, rows: 1 }), RangeError);
   assert.throws(() => gridPng(flat(1, 4, 1), { columns: 1, rows: 1, resolution: 6 }), RangeError);
   assert.throws(() => gridPng({ data: new Uint8Array(8), shape: [1, 2, 2, 2] }, { columns: 1, rows: 1 }), RangeError);
-});
-
-test('the growth figure has a column per resolution with its label, the same rows in each', () => {
-  const columns = [4, 8, 16].map((resolution) => ({ resolution, images: flat(3, resolution, 1) }));
-  const bytes = growthPng(columns, { side: 32, rows: 2, text: { Description: 'synthetic' } });
-  const png = decode(bytes);
-  assert.deepEqual([png.width, png.height], [3 * 36 - 4, 15 + 2 * 36 - 4]);
-  const column = (left: number) => [png.data[(15 + 16) * png.width + left + 16], png.data[(15 + 36 + 16) * png.width + left + 16]];
-  for (const left of [0, 36, 72]) assert.deepEqual(column(left), [1, 2]);
-  const label = (left: number) => {
-    let lit = '';
-    for (let y = 4; y < 11; y++) for (let x = left; x < left + 32; x++) lit += png.data[y * png.width + x] === 255 ? '#' : ' ';
-    return lit;
-  };
-  assert.match(label(0), /#/);
-  assert.notEqual(label(0), label(36));
-  assert.throws(() => growthPng([], { side: 32 }), RangeError);
-  assert.throws(() => growthPng(columns, { side: 24 }), RangeError);
 });

@@ -14,10 +14,10 @@ import type { Session } from './session.ts';
 import { fromTensorFiles } from './tensor-files.ts';
 
 /** The reference's layout, capped so that small networks do not spend their time on drawing. */
-const MOST = { columns: 16, rows: 9 };
+export const MOST = { columns: 16, rows: 9 };
 const GROWTH_ROWS = 6;
-/** Smallest side of an image in the growth figure, in pixels. */
-const GROWTH_SIDE = 128;
+/** Smallest and largest side of an image in the growth figure, in pixels. */
+const GROWTH_SIDE = { least: 128, most: 256 };
 
 export interface Pictures {
   /** Real images at full resolution; once, at the beginning of a run. */
@@ -92,11 +92,15 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
           latents: input.latents.subarray(0, GROWTH_ROWS * shape.latentSize),
           ...(input.labels ? { labels: input.labels.subarray(0, GROWTH_ROWS * shape.labelSize) } : {}),
         };
-        drawn.push({ resolution: sampler.resolution, images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS) });
+        drawn.push({
+          resolution: sampler.resolution,
+          images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS),
+          caption: `${Math.round(checkpoint.manifest.images / 1000)} kimg`,
+        });
         sampler.dispose();
       }
-      const png = growthPng(drawn, {
-        side: Math.max(shape.resolution, GROWTH_SIDE),
+      const png = await growthPng(drawn, {
+        side: Math.min(Math.max(shape.resolution, GROWTH_SIDE.least), GROWTH_SIDE.most),
         text: text('synthetic images, one column per resolution; not for diagnosis'),
       });
       return write('samples/growth.png', png);
