@@ -59,6 +59,9 @@ export async function measureData(options: DataRunOptions, report: (result: Data
   }
 }
 
+/** Images shown per round, several times over. */
+const SHOWN = 2048;
+
 async function measureResolution(
   source: FeedSource,
   resolution: number,
@@ -67,7 +70,8 @@ async function measureResolution(
   { minibatch, images, iterations }: DataRunOptions,
 ): Promise<DataResult> {
   const moment = { resolution, minibatch, lod: 0, generatorLearningRate: 0.001, discriminatorLearningRate: 0.001, tickKimg: 1 };
-  const batches = Math.max(1, Math.floor(images / minibatch));
+  // Enough that what tf.data has prefetched since the last round, a few batches, does not count.
+  const batches = Math.ceil(SHOWN / minibatch);
   const shown = batches * minibatch;
   let at = 0;
   const feedAll = (): void => {
