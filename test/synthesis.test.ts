@@ -1,0 +1,199 @@
+/** Synthetic images, from a finished run to a folder of PNGs: what they say of themselves, and that nothing but seed and checkpoint decides them. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import sharp from 'sharp';
+import { resolveSynthesisRun } from '../crds/resolve.ts';
+import type { SynthesisJob } from '../crds/v1alpha1/synthesis-job.ts';
+import { whenChanged } from './harness/changes.ts';
+import { pggan, succeeded, trainer } from './harness/pggan.ts';
+import { freeze, killHard, thaw, trainerOf } from './harness/processes.ts';
+import { type CheckpointFolder, createWorkspace, newestCheckpoint, readJson, uriOf, type Workspace } from './harness/tiny-training.ts';
+
+const COUNT = 32;
+const SEED = 77;
+
+type Manifest = {
+  readonly synthetic: boolean;
+  readonly data: string;
+  readonly seed: number;
+  readonly count: number;
+  readonly shards: number;
+  readonly checkpoint: { readonly digest: string; readonly weightsDigest: string; readonly images: number };
+  readonly images: readonly { readonly index: number; readonly file: string; readonly sha256: string }[];
+};
+
+suite('a SynthesisJob', { concurrency: false }, () => {
+  let workspace: Workspace;
+  let run: string;
+  /** The images of a job that nobody disturbed. */
+  let reference: string;
+  before(async () => {
+    workspace = await createWorkspace(8);
+    run = workspace.runFolder('tiny', 'runs');
+    reference = workspace.runFolder('whole', 'pictures');
+  });
+  after(() => workspace.remove());
+
+  /** Starts a job from the finished run; `spec` replaces fields. */
+  const jobOf = (name: string, spec: Readonly<Record<string, unknown>> = {}): readonly string[] => {
+    const manifest = workspace.synthesis(name, 'pictures', { trainingRef: { name: 'tiny' }, count: COUNT, seed: SEED, ...spec });
+    return ['start', manifest, '--output', join(workspace.folder, 'runs')];
+  };
+
+  test('draws its count of PNGs, each saying that it is synthetic, its seed and its checkpoint', async (t) => {
+    await succeeded(pggan(t, ['start', workspace.manifest('tiny', 'runs')]));
+    await succeeded(pggan(t, jobOf('whole')));
+    const newest = newestCheckpoint(run) ?? assert.fail('no checkpoint');
+    const digest = sha256(join(newest.folder, 'checkpoint.json'));
+    assert.deepEqual(
+      imagesOf(reference),
+      Array.from({ length: COUNT }, (_, index) => `${String(index).padStart(6, '0')}.png`),
+    );
+    const distinct = new Set<string>();
+    for (const [index, name] of imagesOf(reference).entries()) {
+      const image = sharp(join(reference, 'images', name));
+      const { width, height, channels, format, comments = [] } = await image.metadata();
+      assert.deepEqual({ width, height, channels, format }, { width: 8, height: 8, channels: 1, format: 'png' });
+      const text = new Map(comments.map((comment) => [comment.keyword, comment.text]));
+      assert.equal(text.get('Synthetic'), 'true');
+      assert.match(text.get('Description') ?? '', /synthetic.*phantoms.*not for diagnosis/);
+      assert.equal(text.get('Seed'), String(SEED));
+      assert.equal(text.get('Index'), String(index));
+      assert.equal(text.get('Checkpoint'), digest);
+      distinct.add((await image.raw().toBuffer()).toString('hex'));
+    }
+    assert.equal(distinct.size, COUNT, 'some images are the same');
+
+    const manifest = manifestOf(reference);
+    assert.deepEqual([manifest.synthetic, manifest.data, manifest.seed, manifest.count], [true, 'phantom', SEED, COUNT]);
+    assert.deepEqual(
+      [manifest.checkpoint.digest, manifest.checkpoint.weightsDigest, manifest.checkpoint.images],
+      [digest, newest.manifest.weightsDigest, newest.images],
+    );
+    assert.equal(manifest.images.length, COUNT);
+    for (const { file, sha256: promised } of manifest.images) assert.equal(sha256(join(reference, file)), promised, file);
+  });
+
+  test('draws the same bytes again, as a job and from the command line', async (t) => {
+    await succeeded(pggan(t, jobOf('again')));
+    assertSameImages(workspace.runFolder('again', 'pictures'), reference);
+    assert.deepEqual(manifestOf(workspace.runFolder('again', 'pictures')), manifestOf(reference));
+    const out = join(workspace.folder, 'typed');
+    const options = ['--num-pngs', String(COUNT), '--seed', String(SEED), '--threads', '1', '--out', out];
+    await succeeded(pggan(t, ['synthesize', run, ...options]));
+    assertSameImages(out, reference);
+    const other = join(workspace.folder, 'typed-other-seed');
+    await succeeded(pggan(t, ['synthesize', run, '--num-pngs', '1', '--seed', '78', '--threads', '1', '--out', other]));
+    assert.notEqual(sha256(join(other, 'images/000000.png')), sha256(join(reference, 'images/000000.png')));
+  });
+
+  test('draws the same bytes with three shards as with one, and has no manifest before the last shard is done', async (t) => {
+    const output = join(workspace.folder, 'sharded');
+    const job: SynthesisJob = {
+      apiVersion: 'pggan.dev/v1alpha1',
+      kind: 'SynthesisJob',
+      metadata: { name: 'sharded', namespace: 'default', uid: 'u' },
+      spec: {
+        checkpoint: { uri: uriOf(run) },
+        waitForTraining: false,
+        count: COUNT,
+        seed: SEED,
+        shards: 3,
+        output: { uri: uriOf(workspace.folder) },
+        format: 'PNG',
+        minibatch: 8,
+        threads: 1,
+        suspend: false,
+        maxRestarts: 10,
+        ttlSecondsAfterFinished: 0,
+      },
+    };
+    for (const shard of [2, 0, 1]) {
+      assert(!existsSync(join(output, 'manifest.json')));
+      const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard, outputUri: uriOf(output) });
+      await succeeded(trainer(t, ['synthesize'], document));
+    }
+    assertSameImages(output, reference);
+    assert.deepEqual(manifestOf(output), { ...manifestOf(reference), shards: 3 });
+  });
+
+  test('killed in the middle goes on with the images that are missing, and ends with the same bytes', async (t) => {
+    const folder = workspace.runFolder('killed', 'pictures');
+    const command = pggan(t, jobOf('killed'));
+    const failed = command.ended.then(() => assert.fail('it ended before it was killed'));
+    failed.catch(() => undefined);
+    const kept = await whenChanged(
+      join(folder, 'images'),
+      async () => {
+        const pid = trainerOf(command)?.pid;
+        if (pid === undefined || !(await freeze(pid))) return undefined;
+        const images = inodesOf(folder);
+        if (images.size === 0) {
+          thaw(pid);
+          return undefined;
+        }
+        killHard(pid);
+        return images;
+      },
+      failed,
+    );
+    assert(kept.size < COUNT, 'it was done before it was killed');
+    await succeeded(command);
+    assertSameImages(folder, reference);
+    assert.deepEqual(manifestOf(folder), manifestOf(reference));
+    const now = inodesOf(folder);
+    for (const [name, inode] of kept) assert.equal(now.get(name), inode, `${name} was drawn again`);
+  });
+
+  test('of another seed is refused in the same folder, with the field that differs', async (t) => {
+    const before = inodesOf(reference);
+    const refused = pggan(t, jobOf('whole', { seed: 78 }));
+    assert.equal((await refused.ended).code, 2);
+    assert.match(refused.errors.join('\n'), /holds other synthetic images: seed 77 in the folder, 78 wanted/);
+    assert.deepEqual(inodesOf(reference), before);
+  });
+
+  test('draws from a checkpoint in the middle of a run, at the resolution that the network had then', async (t) => {
+    const checkpoint: Pick<CheckpointFolder, 'folder'> = { folder: join(run, 'checkpoints/000000001024') };
+    await succeeded(pggan(t, jobOf('middle', { trainingRef: undefined, checkpoint: { uri: uriOf(checkpoint.folder) }, count: 4 })));
+    const folder = workspace.runFolder('middle', 'pictures');
+    assert.equal(manifestOf(folder).checkpoint.digest, sha256(join(checkpoint.folder, 'checkpoint.json')));
+    assert.equal(manifestOf(folder).checkpoint.images, 1024);
+    assert.equal(imagesOf(folder).length, 4);
+    for (const name of imagesOf(folder)) {
+      const pixels = await sharp(join(folder, 'images', name))
+        .raw()
+        .toBuffer();
+      assert.equal(pixels.length, 64);
+      const blocks = pixels.every((pixel, i) => pixel === pixels[Math.floor(i / 16) * 2 * 8 + Math.floor((i % 8) / 2) * 2]);
+      assert(blocks, `${name} is no enlarged 4x4 image`);
+    }
+  });
+});
+
+function assertSameImages(folder: string, reference: string): void {
+  assert.deepEqual(imagesOf(folder), imagesOf(reference));
+  for (const name of imagesOf(reference)) {
+    const [one, other] = [folder, reference].map((path) => readFileSync(join(path, 'images', name)));
+    assert(one && other && one.equals(other), `${name} differs`);
+  }
+}
+
+const imagesOf = (folder: string): readonly string[] => readdirSync(join(folder, 'images')).sort();
+
+/** Inode and time by name: another write makes another file. */
+function inodesOf(folder: string): ReadonlyMap<string, string> {
+  return new Map(
+    imagesOf(folder).map((name) => {
+      const { ino, mtimeMs } = statSync(join(folder, 'images', name));
+      return [name, `${ino} ${mtimeMs}`];
+    }),
+  );
+}
+
+const manifestOf = (folder: string): Manifest => readJson(join(folder, 'manifest.json')) as Manifest;
+
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
