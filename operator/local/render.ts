@@ -42,12 +42,18 @@ export function trainingTeller(screen: Screen, folder: string): (state: Training
   let complete: number | undefined;
   let running = 0;
   const failuresTold = new Map<string, number>();
+  const warningsTold = new Set<string>();
   const tellTick = (progress: TrainingProgress, spec: TrainingState['spec']): void => {
     if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(trainingLine(progress, spec));
     tick = progress.tick;
   };
   return (state) => {
     const { status, progress, spec } = state;
+    // Every process of a run repeats them: a slow backend, a damaged checkpoint.
+    for (const warning of progress?.warnings ?? []) {
+      if (!warningsTold.has(warning)) screen.line(`warning: ${warning}`);
+      warningsTold.add(warning);
+    }
     const progressing = status?.conditions.find((condition) => condition.type === 'Progressing');
     const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
     for (const phase of done.slice(complete ?? done.length)) {
