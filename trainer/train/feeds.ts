@@ -21,7 +21,7 @@ export function discriminatorFeeds(source: FeedSource, moment: Moment, images: n
   return {
     ...commonFeeds(source, moment, 'D', images),
     ...adamFeeds(options, moment.discriminatorLearningRate, updates),
-    reals: { shape: [n, r, r, dataset.channels], data: Float32Array.from(dataset.read(r, indexes)) },
+    reals: { shape: [n, r, r, dataset.channels], data: new Float32Array(dataset.read(r, indexes)) },
     mixing: { shape: [n, 1, 1, 1], data: random.uniform('mixing', images, n) },
     ...(options.mirrorAugment
       ? { mirror: { shape: [n, 1, 1, 1], data: random.uniform('mirror', images, n).map((u) => (u < 0.5 ? 1 : 0)) } }
