@@ -48,6 +48,11 @@ export const ERRORS = {
     meaning: 'A checkpoint is damaged or belongs to another network.',
     remedy: 'Remove the checkpoint folder that the message names; the next older one is used.',
   },
+  SnapshotInvalid: {
+    exit: 2,
+    meaning: 'A network snapshot (.pkl) of the TensorFlow original is damaged, or holds what no snapshot holds; nothing of it was run.',
+    remedy: 'Fetch the file again, or ask whoever made it; never load an untrusted pickle in Python to find out.',
+  },
   FingerprintMismatch: {
     exit: 2,
     meaning: 'The run folder holds a run with other options or another dataset.',
