@@ -66,8 +66,11 @@ suite('a run', { concurrency: false }, () => {
     assert.deepEqual(readdirSync(join(run, 'samples')).sort(), [
       ...[0, 1, 2, 3, 4].map((kimg) => `fakes00000${kimg}.png`),
       'growth.png',
+      'losses.png',
       'reals.png',
     ]);
+    const events = readdirSync(run).flatMap((name) => /^events\.out\.tfevents\.\d{10}\.attempt-(\d)$/.exec(name)?.[1] ?? []);
+    assert.deepEqual([...new Set(events)], ['1', '2'], 'each phase’s process reports to TensorBoard in files of its own');
     for (const name of ['log.txt', 'metrics.jsonl', 'run.json', 'owner.json', 'trainer.log', 'snapshots/network-final.safetensors'])
       assert(statSync(join(run, name)).size > 0, name);
     const record = readJson(join(run, 'run.json')) as { readonly data: unknown; readonly fingerprint: string };

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { assertEqualWeights } from './harness/compare.ts';
-import { pggan, succeeded } from './harness/pggan.ts';
+import { type Command, pggan, succeeded } from './harness/pggan.ts';
 import { createWorkspace, newestCheckpoint, stateOf, type Workspace } from './harness/tiny-training.ts';
 
 /** A few dozen steps of a network of 4x4 pixels. */
@@ -30,10 +30,11 @@ suite('without the native backend', { concurrency: false }, () => {
   };
 
   test('a training that asks for WebAssembly gets it, and no warning', async (t) => {
-    await succeeded(pggan(t, start('asked'), { env: { PGGAN_BACKEND: 'wasm' } }));
+    const asked = pggan(t, start('asked'), { env: { PGGAN_BACKEND: 'wasm' } });
+    await succeeded(asked);
     assert.equal(backendOf('asked'), 'wasm');
     assert.equal(newestCheckpoint(workspace.runFolder('tiny', 'asked'))?.images, 1024);
-    assert.deepEqual(warningsOf(workspace.runFolder('tiny', 'asked')), []);
+    assert.deepEqual(warningsOf(asked), []);
     const [line = ''] = readFileSync(join(workspace.runFolder('tiny', 'asked'), 'metrics.jsonl'), 'utf8').split('\n');
     const { generatorFinite, gradientNorm } = JSON.parse(line) as { readonly generatorFinite: number; readonly gradientNorm: number };
     assert.equal(generatorFinite, 1, 'some updates were skipped');
@@ -41,9 +42,10 @@ suite('without the native backend', { concurrency: false }, () => {
   });
 
   test('a training that cannot load TensorFlow trains with WebAssembly, to the same bits, and says what that costs', async (t) => {
-    await succeeded(pggan(t, start('fallen'), { env: { ...broken, PGGAN_BACKEND: 'auto' } }));
+    const fallen = pggan(t, start('fallen'), { env: { ...broken, PGGAN_BACKEND: 'auto' } });
+    await succeeded(fallen);
     assert.equal(backendOf('fallen'), 'wasm');
-    const [warning = '', ...others] = warningsOf(workspace.runFolder('tiny', 'fallen'));
+    const [warning = '', ...others] = warningsOf(fallen);
     assert.match(
       warning,
       /no native TensorFlow backend \(.*libtensorflow_cc\.so\.2.*\): training with WebAssembly, which is 10 to 50 times slower/,
@@ -60,18 +62,12 @@ suite('without the native backend', { concurrency: false }, () => {
   });
 
   test('a run that goes on with another backend than it began with says that its bits are no longer those', async (t) => {
-    await succeeded(pggan(t, start('asked', { ...SPEC, totalKimg: 2 }), { env: { PGGAN_BACKEND: 'native' } }));
+    const changed = pggan(t, start('asked', { ...SPEC, totalKimg: 2 }), { env: { PGGAN_BACKEND: 'native' } });
+    await succeeded(changed);
     assert.equal(backendOf('asked'), 'native');
-    const said =
-      warningsOf(workspace.runFolder('tiny', 'asked')).find((line) =>
-        /computed by the wasm backend, this process uses native/.test(line),
-      ) ?? '';
+    const said = warningsOf(changed).find((line) => /computed by the wasm backend, this process uses native/.test(line)) ?? '';
     assert.match(said, /not to the same bits/);
   });
 });
 
-/** What the trainer has warned of, as the run's log has it. */
-function warningsOf(run: string): readonly string[] {
-  const lines = readFileSync(join(run, 'trainer.log'), 'utf8').split('\n');
-  return lines.filter((line) => line.startsWith('warning: '));
-}
+const warningsOf = ({ lines }: Command): readonly string[] => lines.filter((line) => line.startsWith('warning: '));

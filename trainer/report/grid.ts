@@ -56,7 +56,7 @@ function gridPicture(images: ImageBatch, { columns, rows, resolution }: GridOpti
 }
 
 /** A picture as PNG. */
-export function pngOf(picture: Picture, text: Readonly<Record<string, string>> = {}): Buffer {
+function pngOf(picture: Picture, text: Readonly<Record<string, string>> = {}): Buffer {
   return withText(encode({ ...picture, depth: 8 }), text);
 }
 

@@ -1,4 +1,5 @@
 /** The pictures of a run: reals, the same latents at every tick, and the growth figure at its end. */
+import { PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import type { Moment } from '../../crds/schedule.ts';
 import { loadCheckpoint, listCheckpoints } from '../checkpoint/load-checkpoint.ts';
@@ -6,6 +7,8 @@ import type { Store } from '../checkpoint/store.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { gridPng, gridSize, type ImageBatch } from '../report/grid.ts';
 import { type GrowthColumn, growthPng } from '../report/growth.ts';
+import { lossesPng } from '../report/losses.ts';
+import { METRICS } from '../report/run-log.ts';
 import { createSampler } from '../synthesis/sampler.ts';
 import { fadeOf, labelRows } from './feeds.ts';
 import type { StepOptions } from './program.ts';
@@ -14,7 +17,7 @@ import type { Session } from './session.ts';
 import { fromTensorFiles } from './tensor-files.ts';
 
 /** The reference's layout, capped so that small networks do not spend their time on drawing. */
-export const MOST = { columns: 16, rows: 9 };
+const MOST = { columns: 16, rows: 9 };
 const GROWTH_ROWS = 6;
 /** Smallest and largest side of an image in the growth figure, in pixels. */
 const GROWTH_SIDE = { least: 128, most: 256 };
@@ -26,6 +29,8 @@ export interface Pictures {
   fakes(session: Session, images: number, moment: Moment): Promise<string>;
   /** The same latents at the end of each phase, side by side. */
   growth(): Promise<string>;
+  /** Losses against images shown, from the published metrics.jsonl; at the end of each phase. */
+  losses(): Promise<void>;
 }
 
 export function createPictures(run: TrainingRun, store: Store, dataset: Dataset, options: StepOptions, random: Random): Pictures {
@@ -75,11 +80,11 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
       );
     },
     async growth() {
-      const drawn: GrowthColumn[] = [];
+      // One column per resolution: where totalKimg was raised, the last end of its phase.
+      const drawn = new Map<number, GrowthColumn>();
       for (const { key, committed } of (await listCheckpoints(store)).toReversed()) {
-        if (!committed) continue;
-        const checkpoint = await loadCheckpoint(store, key, { files: ['generator-ema'] });
-        if (checkpoint.manifest.phaseEnd === null) continue;
+        const checkpoint = committed ? await usable(store, key) : undefined;
+        if (!checkpoint || checkpoint.manifest.phaseEnd === null) continue;
         const weights = fromTensorFiles(shape, checkpoint, ['generator-ema']);
         const sampler = createSampler({
           shape,
@@ -92,18 +97,39 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
           latents: input.latents.subarray(0, GROWTH_ROWS * shape.latentSize),
           ...(input.labels ? { labels: input.labels.subarray(0, GROWTH_ROWS * shape.labelSize) } : {}),
         };
-        drawn.push({
+        drawn.set(sampler.resolution, {
           resolution: sampler.resolution,
           images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS),
           caption: `${Math.round(checkpoint.manifest.images / 1000)} kimg`,
         });
         sampler.dispose();
       }
-      const png = await growthPng(drawn, {
+      const png = await growthPng([...drawn.values()], {
         side: Math.min(Math.max(shape.resolution, GROWTH_SIDE.least), GROWTH_SIDE.most),
         text: text('synthetic images, one column per resolution; not for diagnosis'),
       });
       return write('samples/growth.png', png);
     },
+    async losses() {
+      const metrics = await store.read(METRICS);
+      const png = await lossesPng({
+        title: `${run.owner.namespace}/${run.owner.name}`,
+        schedule: run.schedule,
+        gradientTarget: run.loss.wganTarget,
+        metrics: metrics?.toString() ?? '',
+        text: text('losses, scores and gradient norm per resolution'),
+      });
+      if (png) await write('samples/losses.png', png);
+    },
   };
+}
+
+/** A checkpoint, or undefined where it is damaged: a picture must not fail a run that is finished. */
+async function usable(store: Store, key: string) {
+  try {
+    return await loadCheckpoint(store, key, { files: ['generator-ema'] });
+  } catch (error) {
+    if (error instanceof PgganError && error.code === 'CheckpointInvalid') return undefined;
+    throw error;
+  }
 }

@@ -4,13 +4,13 @@ import { PgganError } from '../../../crds/errors.ts';
 /** A position in a file, to complain with. `at` is in bytes. */
 export type Refuse = (at: number, problem: string, cause?: unknown) => never;
 
-export type Text = { readonly kind: 'text'; readonly at: number; readonly utf8: Uint8Array };
-export type Bytes = { readonly kind: 'bytes'; readonly at: number; readonly data: Uint8Array };
+type Text = { readonly kind: 'text'; readonly at: number; readonly utf8: Uint8Array };
+type Bytes = { readonly kind: 'bytes'; readonly at: number; readonly data: Uint8Array };
 export type Tuple = { readonly kind: 'tuple'; readonly at: number; readonly depth: number; readonly items: readonly PickleValue[] };
 export type List = { readonly kind: 'list'; readonly at: number; depth: number; readonly items: PickleValue[] };
 export type Dict = { readonly kind: 'dict'; readonly at: number; depth: number; readonly entries: Map<string, PickleValue> };
 /** A name of a Python module, such as `numpy.dtype`: a name and nothing else. */
-export type Global = { readonly kind: 'global'; readonly at: number; readonly name: string };
+type Global = { readonly kind: 'global'; readonly at: number; readonly name: string };
 /** What Python would make by calling `callee` with `args` and giving the result `state`. */
 export type Call = {
   readonly kind: 'call';
