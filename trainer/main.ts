@@ -6,7 +6,9 @@ import { evaluateRun } from './metrics/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
 
-const stop = listenForStop();
+// Other commands have nothing to save: they end at once, as a terminal expects.
+const saves = ['train', 'synthesize'].includes(process.argv[2] ?? '');
+const stop = saves ? listenForStop() : undefined;
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const positiveInteger = (text: string): number => {
   const value = Number(text);
@@ -19,13 +21,13 @@ program
   .command('train')
   .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
   .action(async () => {
-    process.exitCode = await runDocumentProcess('training', stop, print);
+    process.exitCode = await runDocumentProcess('training', stop ?? listenForStop(), print);
   });
 program
   .command('synthesize')
   .description('makes synthetic images, as the run document in PGGAN_RUN says')
   .action(async () => {
-    process.exitCode = await runDocumentProcess('synthesis', stop, print);
+    process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
   });
 program
   .command('evaluate')
@@ -44,7 +46,7 @@ try {
 } catch (thrown) {
   process.exitCode = reportError(asError(thrown));
 } finally {
-  stop.release();
+  stop?.release();
 }
 
 /** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */

@@ -64,7 +64,9 @@ function phaseStep(phase: Phase, known: PhaseRecord | undefined, adopted: boolea
   const losses = live?.losses ?? known?.losses;
   const checkpoint = live?.checkpoint ?? known?.checkpoint;
   const whole = { ...record, ...bounds, attempts, ...(losses && { losses }), ...(checkpoint && { checkpoint }) };
-  return { task, job, digest, record: adopted ? { ...whole, state: 'Complete' } : whole };
+  // A process that has saved its last checkpoint still writes the final network and the pictures: its Job's end decides, not its progress.
+  const over = adopted && job?.state.kind !== 'active';
+  return { task, job, digest, record: over ? { ...whole, state: 'Complete' } : whole };
 }
 
 /** A finished phase whose end has moved: its history stays, its end does not. */

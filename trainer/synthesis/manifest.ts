@@ -34,6 +34,13 @@ export const imageKey = (index: number): string => `images/${String(index).padSt
  */
 export async function claimImages(store: Store, run: SynthesisRun, generator: OpenGenerator): Promise<void> {
   const mine = jobOf(run, generator);
+  const foreign = (await store.head(JOB)) ? undefined : (await store.list('images/'))[0];
+  if (foreign) {
+    throw new PgganError(
+      'FingerprintMismatch',
+      `${store.uri} holds ${foreign.key} but no ${JOB}: nobody can tell whether its images are synthetic. Name another output folder`,
+    );
+  }
   if (await store.write(JOB, [jsonBytes(mine)], { kind: 'absent' })) return;
   const bytes = await store.read(JOB);
   if (!bytes) return claimImages(store, run, generator);

@@ -57,9 +57,8 @@ export async function trainLoop(
   if (position.repeatIndex > 0) session.enter(programKey(scheduleAt(run.schedule, position.imagesAtIterationStart)));
   for (;;) {
     if (position.repeatIndex === 0) {
-      const next = scheduleAt(run.schedule, position.images);
-      if (position.images >= endOfRun || next.resolution > resolution) return { reason: 'phaseComplete', position };
-      position = startIteration(run, session, position, next);
+      if (phaseOver(run, resolution, position)) return { reason: 'phaseComplete', position };
+      position = startIteration(run, session, position, scheduleAt(run.schedule, position.images));
     }
     const moment = scheduleAt(run.schedule, position.imagesAtIterationStart);
     position = trainPair(run, source, session, position, moment);
@@ -72,9 +71,15 @@ export async function trainLoop(
     }
     // A step blocks the process; signals and the end of a parent arrive here.
     await setImmediate();
+    // At the very end of a phase its own checkpoint is due, whatever else is asked for.
+    if (position.repeatIndex === 0 && phaseOver(run, resolution, position)) return { reason: 'phaseComplete', position };
     if (events.stopRequested()) return { reason: 'stopRequested', position };
     if (events.checkpointDue(position)) await events.checkpoint(position, moment);
   }
+}
+
+function phaseOver(run: TrainingRun, resolution: number, { images }: Position): boolean {
+  return images >= run.totalKimg * 1000 || scheduleAt(run.schedule, images).resolution > resolution;
 }
 
 /** What the program of a moment is compiled for. */

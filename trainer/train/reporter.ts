@@ -89,6 +89,9 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
         time: now(),
       });
       context.events.add(position.images, eventScalars(tick, moment, scalars));
+      // Losses that are no numbers must not leave the last good ones standing.
+      const { losses: _before, ...rest } = progress;
+      progress = rest;
       tell({ tick: position.tick, ...(losses ? { losses } : {}), secondsPerKimg, imagesPerSecond: 1000 / secondsPerKimg }, true);
     },
   };

@@ -123,12 +123,15 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const last = scheduleAt(run.schedule, position.imagesAtIterationStart);
     session.enter(programKey(last));
     await picture(position.images, last);
-    const ref = await save(position, resolution);
-    if (position.images >= run.totalKimg * 1000) {
+    const isLast = position.images >= run.totalKimg * 1000;
+    // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
+    if (isLast) {
       const final = toTensorFiles(options.shape, session.snapshot())['generator-ema'];
       await store.write('snapshots/network-final.safetensors', serializeSafetensors(final.tensors, modelCard(run, open, position)));
-      reporter.tell({ picture: await pictures.growth() });
     }
+    const ref = await save(position, resolution);
+    await pictures.losses();
+    if (isLast) reporter.tell({ picture: await pictures.growth() });
     reporter.tell({ state: 'Complete', checkpoint: ref, images: position.images }, true);
     print(`phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg`);
     session.dispose();

@@ -1,4 +1,4 @@
-/** Requests to stop: SIGTERM and SIGINT (repeats are one), and the end of the parent process where that is asked for. */
+/** Requests to stop: SIGTERM, SIGINT and SIGHUP (repeats are one), and the end of the parent process where that is asked for. */
 
 export interface StopRequest {
   readonly requested: boolean;
@@ -19,6 +19,8 @@ export function listenForStop(env: Readonly<Record<string, string | undefined>> 
   };
   process.on('SIGTERM', request('SIGTERM'));
   process.on('SIGINT', request('SIGINT'));
+  // A terminal that is closed.
+  process.on('SIGHUP', request('SIGHUP'));
   const watchesParent = env['PGGAN_PARENT'] === 'stdin';
   if (watchesParent) {
     process.stdin.on('end', request('the parent process has ended'));
