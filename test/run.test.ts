@@ -137,10 +137,12 @@ suite('a run', { concurrency: false }, () => {
   test('of another seed is refused with the field that differs, and the folder stays as it is', async (t) => {
     const run = workspace.runFolder('tiny', 'whole');
     const before = newestCheckpoint(run)?.manifest;
+    const owner = readFileSync(join(run, 'owner.json'), 'utf8');
     const refused = pggan(t, ['start', workspace.manifest('tiny', 'whole', { seed: 5 })]);
     assert.equal((await refused.ended).code, 2);
     assert.match(refused.errors.join('\n'), /holds another run: seed: 1000 in the folder, 5 wanted/);
     assert.deepEqual(newestCheckpoint(run)?.manifest, before);
+    assert.equal(readFileSync(join(run, 'owner.json'), 'utf8'), owner, 'the refused claim has become the owner');
     const { options } = readJson(join(run, 'run.json')) as { readonly options: { readonly seed: number } };
     assert.equal(options.seed, 1000);
   });

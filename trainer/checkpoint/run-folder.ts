@@ -54,6 +54,12 @@ export async function claimRun(
   return { kind: 'known', record };
 }
 
+/** Refuses a claim to a folder that holds another run, without writing: to be asked before owner.json is taken. @throws {PgganError} FingerprintMismatch */
+export async function checkClaim(store: Store, claim: RunClaim): Promise<void> {
+  const known = await readRun(store);
+  if (known) refuseOther(store, known, claim);
+}
+
 /** The run that a folder holds, or undefined. @throws {PgganError} CheckpointInvalid where run.json is damaged */
 export async function readRun(store: Store): Promise<RunRecord | undefined> {
   const bytes = await store.read(RUN);

@@ -8,7 +8,7 @@ import { loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import { openStore } from '../checkpoint/open-store.ts';
 import { acquireRun, systemClock, type Writer } from '../checkpoint/owner.ts';
-import { claimRun, type RunRecord } from '../checkpoint/run-folder.ts';
+import { checkClaim, claimRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { checkOptions } from './check-options.ts';
@@ -43,19 +43,21 @@ export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRu
     checkOptions(run, dataset);
     const store = openStore(run.run.uri);
     const source = run.initFrom ? await loadOrigin(run, run.initFrom) : undefined;
+    const parts = fingerprintParts(run, dataset.digest, source?.checkpoint.ref.digest ?? null);
+    const claim = {
+      parts,
+      options: { ...run },
+      software: softwareVersions(),
+      data: {
+        label: dataset.source.kind === 'phantom' ? ('phantom' as const) : ('images' as const),
+        images: dataset.images,
+        name: dataset.name,
+      },
+    };
+    // A claim that is refused must not become the owner of somebody's run.
+    await checkClaim(store, claim);
     const writer = await acquireRun(store, run.owner, systemClock, { trains });
     try {
-      const parts = fingerprintParts(run, dataset.digest, source?.checkpoint.ref.digest ?? null);
-      const claim = {
-        parts,
-        options: { ...run },
-        software: softwareVersions(),
-        data: {
-          label: dataset.source.kind === 'phantom' ? ('phantom' as const) : ('images' as const),
-          images: dataset.images,
-          name: dataset.name,
-        },
-      };
       const { record } = await claimRun(store, claim, systemClock.now());
       const found = await loadNewestCheckpoint(store);
       return {
