@@ -3,32 +3,18 @@
 // it runs before anything is installed. A second run finds its stamps and does nothing.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cache, locked, log } from './cache.mjs';
 
 const TENSORFLOW = '2.19.1';
 const WHEEL_SHA256 = '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e750c476';
 const JUDGES = ['tensorflow-cpu==2.19.1', 'safetensors==0.6.2', 'onnxruntime==1.22.1'];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const cache = process.env.PGGAN_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'pggan-operator');
 const tensorflow = join(cache, `tensorflow-cpu-${TENSORFLOW}`);
 const judges = join(cache, `judges-${sha256(JUDGES.join('\n')).slice(0, 12)}`);
-const log = (text) => process.stderr.write(`setup: ${text}\n`);
 
 function sha256(bytes) {
   return createHash('sha256').update(bytes).digest('hex');
@@ -37,35 +23,6 @@ function sha256(bytes) {
 /** Runs a command with its output on stderr (stdout belongs to the program that set-up prepares); throws with the command's name. */
 function run(command, args, options = {}) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
-}
-
-/** Calls `work` once for any number of processes that set up the same cache or checkout at the same time. */
-function locked(file, work) {
-  mkdirSync(dirname(file), { recursive: true });
-  for (let said = false; ; ) {
-    try {
-      const fd = openSync(file, 'wx');
-      writeFileSync(fd, String(process.pid));
-      closeSync(fd);
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-      const holder = Number(readFileSync(file, 'utf8')) || 0;
-      const fresh = holder === 0 && Date.now() - statSync(file).mtimeMs < 5000;
-      if (!fresh && !existsSync(`/proc/${holder}/stat`)) {
-        rmSync(file, { force: true });
-        continue;
-      }
-      if (!said) log(`waiting for process ${holder}, which is setting up`);
-      said = true;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
-    }
-  }
-  try {
-    return work();
-  } finally {
-    rmSync(file, { force: true });
-  }
 }
 
 /** `npm ci`, unless node_modules was made from this very lock file. No install script of any package is wanted. */

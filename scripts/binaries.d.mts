@@ -1,0 +1,11 @@
+export type BinaryName =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-scheduler'
+  | 'kubectl'
+  | 'kwok'
+  | 'minio'
+  | 'versitygw';
+/** The path at which a binary is, or will be. */
+export function binaryPath(name: BinaryName): string;
