@@ -1,9 +1,10 @@
-/** `npm run bench -- step|data|checkpoint [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
 import { type DataResult, type DataRunOptions, measureData } from './data.ts';
 import { stepCases, type Filter, type StepCase } from './cases.ts';
+import { CONFIGURATIONS, measureQuality, type QualityResult, type QualityRunOptions } from './quality.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
 
@@ -62,6 +63,31 @@ program
     table.header();
     table.row(await measureCheckpoint(options));
   });
+
+program
+  .command('quality')
+  .description('trains a configuration whose quality is known, as people would, and measures its images; goes on where it was stopped')
+  .requiredOption('--images <folder>', 'PNG or JPEG files; figures are known for the 1,341 normal radiographs of Kermany et al.')
+  .option('--json', 'lines of JSON', false)
+  .addOption(new Option('--configuration <name>').choices(Object.keys(CONFIGURATIONS)).default('reference-32'))
+  .addOption(new Option('--precision <precision>').choices(['Float32', 'BFloat16Mixed']).default('Float32'))
+  .option('--seed <n>', 'of all random numbers', whole, 1)
+  .option('--threads <n>', 'threads per op', whole, cpus().length)
+  .option('--redraws <n>', 'draws of patches and directions that are averaged', whole, 5)
+  .option('--output <folder>', 'where datasets and runs are kept', 'runs')
+  .action(async (options: QualityRunOptions & { readonly json: boolean }) => {
+    const table = printer<QualityResult>(QUALITY_COLUMNS, options.json, print);
+    table.header();
+    table.row(await measureQuality(options));
+  });
+
+const QUALITY_COLUMNS = [
+  { title: 'case', cell: (row: QualityResult) => `${row.configuration} ${row.precision === 'Float32' ? 'fp32' : 'bf16'} seed ${row.seed}` },
+  { title: 'SWD', cell: (row: QualityResult) => figure(row.swd['SWDx1e3_avg']) },
+  { title: 'floor', cell: (row: QualityResult) => figure(row.floor) },
+  { title: 'mean corr', cell: (row: QualityResult) => row.meanCorrelation.toFixed(4) },
+  { title: 'spread', cell: (row: QualityResult) => row.spreadRatio.toFixed(3) },
+];
 
 const DATA_COLUMNS = [
   { title: 'case', cell: (row: DataResult) => `${row.resolution}x${row.resolution}, ${row.minibatch} at a time` },

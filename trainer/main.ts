@@ -37,6 +37,7 @@ program
   .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
   .option('--all', 'every kept checkpoint, newest first, instead of the newest')
   .option('--redraws <n>', 'draws over which sliced Wasserstein distances are averaged', positiveInteger, 1)
+  .option('--nearest <png>', 'draw 16 fakes, each above the training image that is nearest to it')
   .option('--json', 'one JSON object instead of a table')
   .action(evaluateRun);
 datasetCommands(program, process);

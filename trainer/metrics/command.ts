@@ -1,17 +1,16 @@
 /** `trainer evaluate`: measures the averaged generator of a run against its dataset, newest checkpoint first. */
-import { pathToFileURL } from 'node:url';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { PgganError } from '../../crds/errors.ts';
+import { pathToFileURL } from 'node:url';
 import { prepareBackend } from '../backend/backend.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
-import { toBytes } from '../report/grid.ts';
 import { type OpenGenerator, openGenerator } from '../synthesis/open-generator.ts';
-import { labelRows } from '../train/feeds.ts';
-import { createRandom } from '../train/random.ts';
 import { createMetric, METRICS, metricName, type MetricName } from './choose.ts';
-import { columnsOf, evaluate, evaluationMinibatch, type ImageSource, type Row } from './evaluate.ts';
+import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
 import { moments } from './moments.ts';
+import { type NearestReport, nearestReport } from './nearest-picture.ts';
+import { fakes, reals } from './sources.ts';
 import { tableHead, tableRow } from './table.ts';
 
 type Options = {
@@ -19,6 +18,8 @@ type Options = {
   readonly numImages?: number;
   readonly all?: boolean;
   readonly redraws: number;
+  /** File for the picture of fakes and their nearest training images. */
+  readonly nearest?: string;
   readonly json?: boolean;
 };
 
@@ -33,7 +34,7 @@ export async function evaluateRun(folder: string, options: Options): Promise<voi
     const { kind } = await prepareBackend({ threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
     const fakesOf = (generator: OpenGenerator): ImageSource => fakes(generator, dataset, kind === 'native' ? 'graph' : 'eager');
     const shape = { resolution: schedule.resolution, channels: dataset.channels };
-    const result: { moments?: object; rows?: Row[] } = {};
+    const result: { moments?: object; rows?: Row[]; nearest?: object } = {};
     if (names.includes('moments')) {
       const count = options.numImages ?? METRICS.moments.images;
       const measured = await moments(fakesOf(newest)(count), reals(dataset)(dataset.images), shape);
@@ -46,6 +47,12 @@ export async function evaluateRun(folder: string, options: Options): Promise<voi
     }
     const others = names.filter((name) => name !== 'moments');
     if (others.length > 0) result.rows = await compare(others, newest, dataset, shape, options, fakesOf);
+    if (options.nearest !== undefined) {
+      const { png, ...report } = await nearestReport(fakesOf(newest), reals(dataset), dataset);
+      await writeFile(options.nearest, png);
+      result.nearest = report;
+      if (!options.json) process.stdout.write(`${nearestText(report)}: ${options.nearest}\n`);
+    }
     if (options.json) process.stdout.write(`${JSON.stringify({ snapshot: newest.checkpoint, ...result })}\n`);
   } finally {
     dataset.close();
@@ -85,46 +92,17 @@ async function compare(
   return rows;
 }
 
-/** The newest checkpoint, or all that show the full resolution. */
+function nearestText({ fakes: found, realsRmse }: Omit<NearestReport, 'png'>): string {
+  const distances = found.map(({ rmse }) => rmse).sort((a, b) => a - b);
+  const [least = Number.NaN, most = Number.NaN] = [distances[0], distances.at(-1)];
+  return `${found.length} fakes are ${least.toFixed(1)} to ${most.toFixed(1)} grey levels from the nearest of the training images, which are ${realsRmse.toFixed(1)} from one another (median)`;
+}
+
+/** The newest checkpoint, or all. */
 async function generatorsOf(newest: OpenGenerator, all: boolean): Promise<readonly OpenGenerator[]> {
   if (!all) return [newest];
   const folders = (await listCheckpoints(newest.store)).filter(({ committed }) => committed);
   const generators: OpenGenerator[] = [];
   for (const { key } of folders) generators.push(await openGenerator(`${newest.store.uri}/${key}`));
   return generators;
-}
-
-function reals(dataset: Dataset): ImageSource {
-  return function* (count) {
-    const minibatch = evaluationMinibatch(dataset.resolution);
-    for (let first = 0; first < count; first += minibatch) {
-      const indexes = Array.from({ length: Math.min(minibatch, count - first) }, (_, i) => (first + i) % dataset.images);
-      yield dataset.read(dataset.resolution, indexes);
-    }
-  };
-}
-
-/** Images of the full resolution; a generator that has not grown to it is refused, as its images would be compared by their blocks. */
-function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eager'): ImageSource {
-  return function* (count) {
-    const { shape, checkpoint } = generator;
-    const minibatch = Math.min(evaluationMinibatch(shape.resolution), 64);
-    const sampler = generator.sampler(minibatch, mode);
-    try {
-      if (sampler.resolution !== dataset.resolution) {
-        throw new PgganError(
-          'OptionsInvalid',
-          `checkpoint ${checkpoint.uri} makes ${sampler.resolution}x${sampler.resolution} images, the dataset has ${dataset.resolution}x${dataset.resolution}: evaluate a later one`,
-        );
-      }
-      const random = createRandom(generator.run.seed);
-      for (let first = 0; first < count; first += minibatch) {
-        const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
-        const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
-        yield toBytes(sampler.sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
-      }
-    } finally {
-      sampler.dispose();
-    }
-  };
 }

@@ -1,0 +1,58 @@
+/** Where the images come from that metrics compare: the reals of a dataset in order, the fakes of a generator from seeded latents. */
+import type { Dataset } from '../data/dataset.ts';
+import { toBytes } from '../report/grid.ts';
+import type { OpenGenerator } from '../synthesis/open-generator.ts';
+import { labelRows } from '../train/feeds.ts';
+import { createRandom } from '../train/random.ts';
+import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
+
+/** The reals at full resolution, in the order of the dataset, from its beginning again where more are asked for. */
+export function reals(dataset: Dataset): ImageSource {
+  return function* (count) {
+    const minibatch = evaluationMinibatch(dataset.resolution);
+    for (let first = 0; first < count; first += minibatch) {
+      const indexes = Array.from({ length: Math.min(minibatch, count - first) }, (_, i) => (first + i) % dataset.images);
+      yield dataset.read(dataset.resolution, indexes);
+    }
+  };
+}
+
+/**
+ * Fakes at the dataset's resolution; image i is the same whatever the count and whichever the snapshot's latents are compared with. A
+ * generator that has not grown to it yet shows its images with every pixel repeated, as the reference's networks do at any level of detail.
+ */
+export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eager'): ImageSource {
+  return function* (count) {
+    const { shape } = generator;
+    const minibatch = Math.min(evaluationMinibatch(shape.resolution), 64);
+    const sampler = generator.sampler(minibatch, mode);
+    try {
+      const random = createRandom(generator.run.seed);
+      for (let first = 0; first < count; first += minibatch) {
+        const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
+        const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
+        const images = toBytes(sampler.sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
+        yield enlarged(images, sampler.resolution, dataset.resolution, shape.channels);
+      }
+    } finally {
+      sampler.dispose();
+    }
+  };
+}
+
+/** Images (NHWC bytes) of side `from` at side `to`, a multiple of it, by repeating pixels. */
+function enlarged(images: Uint8Array, from: number, to: number, channels: number): Uint8Array {
+  if (from === to) return images;
+  const factor = to / from;
+  const large = new Uint8Array(images.length * factor * factor);
+  const rows = images.length / (from * channels);
+  for (let row = 0; row < rows; row++) {
+    const start = row * factor * to * channels;
+    for (let x = 0; x < to; x++) {
+      const source = (row * from + Math.floor(x / factor)) * channels;
+      for (let channel = 0; channel < channels; channel++) large[start + x * channels + channel] = images[source + channel] ?? 0;
+    }
+    for (let copy = 1; copy < factor; copy++) large.copyWithin(start + copy * to * channels, start, start + to * channels);
+  }
+  return large;
+}
