@@ -6,9 +6,12 @@ import { evaluateRun } from './metrics/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
 
-// Other commands have nothing to save: they end at once, as a terminal expects.
-const saves = ['train', 'synthesize'].includes(process.argv[2] ?? '');
-const stop = saves ? listenForStop() : undefined;
+// Other commands have nothing to save or to take back: they end at once, as a terminal expects.
+const [command = '', subcommand = ''] = process.argv.slice(2);
+const tidiesUp = ['train', 'synthesize'].includes(command) || subcommand.startsWith('create-');
+const stop = tidiesUp ? listenForStop() : undefined;
+// That nobody reads what is said (`| head`, a driver that was killed) is no reason to end before the work is done and saved.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const positiveInteger = (text: string): number => {
   const value = Number(text);
@@ -18,13 +21,13 @@ const positiveInteger = (text: string): number => {
 
 const program = new Command('pggan').description('Grows GANs on chest radiographs (PG-GAN, Karras et al. 2018).').exitOverride();
 program
-  .command('train')
+  .command('train', { hidden: true })
   .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
   .action(async () => {
     process.exitCode = await runDocumentProcess('training', stop ?? listenForStop(), print);
   });
 program
-  .command('synthesize')
+  .command('synthesize', { hidden: true })
   .description('makes synthetic images, as the run document in PGGAN_RUN says')
   .action(async () => {
     process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
@@ -40,7 +43,7 @@ program
   .option('--nearest <png>', 'draw 16 fakes, each above the training image that is nearest to it')
   .option('--json', 'one JSON object instead of a table')
   .action(evaluateRun);
-datasetCommands(program, process);
+datasetCommands(program, process, () => stop?.reason);
 
 try {
   await program.parseAsync();
@@ -53,7 +56,7 @@ try {
 /** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */
 function reportError(error: Error): number {
   if (error instanceof PgganError) {
-    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    process.stderr.write(error.code === 'Interrupted' ? `${error.message}\n` : `error: ${error.code}: ${error.message}\n`);
     return error.exitCode;
   }
   // commander has said what was wrong; asking for help is no error.

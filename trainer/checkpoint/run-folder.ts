@@ -6,7 +6,9 @@ import { jsonBytes, parseJson } from './format.ts';
 import { compareNames } from './safetensors.ts';
 import type { Store } from './store.ts';
 
-const RUN = 'run.json';
+/** What names a folder's use: a training's run, or a SynthesisJob's images. A folder has one of the two. */
+export const RUN = 'run.json';
+export const JOB = 'job.json';
 const MAX_DIFFERENCES = 32;
 const MAX_DIFFERENCE_LENGTH = 256;
 
@@ -58,6 +60,12 @@ export async function claimRun(
 export async function checkClaim(store: Store, claim: RunClaim): Promise<void> {
   const known = await readRun(store);
   if (known) refuseOther(store, known, claim);
+  else if (await store.head(JOB)) {
+    throw new PgganError(
+      'FingerprintMismatch',
+      `${store.uri} holds the images of a SynthesisJob (${JOB}): give the training another name, or another output folder`,
+    );
+  }
 }
 
 /** The run that a folder holds, or undefined. @throws {PgganError} CheckpointInvalid where run.json is damaged */
