@@ -78,6 +78,11 @@ export const ERRORS = {
     meaning: 'The store cannot be reached, refuses the credentials, or lacks the bucket or folder.',
     remedy: 'Check the endpoint, the Secret and the bucket; the run goes on by itself.',
   },
+  StoreRefused: {
+    exit: 4,
+    meaning: 'The store answers, and refuses: wrong credentials, missing rights, or no such bucket.',
+    remedy: 'Mend the credentials, the policy or the bucket; on a cluster the run then goes on by itself, a local one is started again.',
+  },
   StoreFull: {
     exit: 4,
     meaning: 'There is no room left where the run is kept.',
