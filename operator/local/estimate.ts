@@ -14,6 +14,8 @@ const SECONDS_PER_IMAGE = 0.002;
 export type Estimate = {
   /** Checkpoints kept (the last ones and one per phase) and pictures. */
   readonly diskBytes: number;
+  /** One checkpoint. */
+  readonly checkpointBytes: number;
   /** Within a factor of two. */
   readonly seconds: number;
   /** Images to show. */
@@ -28,5 +30,6 @@ export function estimate(spec: PGGANTrainingSpec): Estimate {
   const perImage = (resolution: number): number =>
     SECONDS_PER_IMAGE + (TRAINING_FLOP_PER_MAC * forwardMacs(network, resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads);
   const seconds = list.reduce((sum, { resolution, startImages, endImages }) => sum + (endImages - startImages) * perImage(resolution), 0);
-  return { diskBytes: kept * checkpointBytes(network, spec.resolution) + pictures, seconds, images: list.at(-1)?.endImages ?? 0 };
+  const checkpoint = checkpointBytes(network, spec.resolution);
+  return { diskBytes: kept * checkpoint + pictures, checkpointBytes: checkpoint, seconds, images: list.at(-1)?.endImages ?? 0 };
 }
