@@ -138,6 +138,7 @@ suite('a run', { concurrency: false }, () => {
     const run = workspace.runFolder('tiny', 'whole');
     const before = newestCheckpoint(run)?.manifest;
     const owner = readFileSync(join(run, 'owner.json'), 'utf8');
+    const told = await statusOf(t, run);
     const refused = pggan(t, ['start', workspace.manifest('tiny', 'whole', { seed: 5 })]);
     assert.equal((await refused.ended).code, 2);
     assert.match(refused.errors.join('\n'), /holds another run: seed: 1000 in the folder, 5 wanted/);
@@ -145,6 +146,7 @@ suite('a run', { concurrency: false }, () => {
     assert.equal(readFileSync(join(run, 'owner.json'), 'utf8'), owner, 'the refused claim has become the owner');
     const { options } = readJson(join(run, 'run.json')) as { readonly options: { readonly seed: number } };
     assert.equal(options.seed, 1000);
+    assert.deepEqual(await statusOf(t, run), told, 'the refused start speaks for the run');
   });
 
   test('whose totalKimg is raised trains on, to the weights of a run that had it from the start', async (t) => {

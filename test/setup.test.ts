@@ -16,7 +16,7 @@ function thrownBy(work: () => unknown): unknown {
 }
 
 test('a program that is missing is called so, and a folder that cannot be made is not', () => {
-  assert.equal(reasonOf(thrownBy(() => execFileSync('no-such-compiler', ['x.cc']))), 'no-such-compiler is not installed');
+  assert.equal(reasonOf(thrownBy(() => execFileSync('/nowhere/compiler', ['x.cc']))), '/nowhere/compiler is not installed');
   const inFile = `${import.meta.filename}/folder`;
   assert.equal(
     reasonOf(thrownBy(() => mkdirSync(inFile, { recursive: true }))),

@@ -15,7 +15,7 @@ export type Screen = {
 };
 
 /** A line of at most so many characters. */
-export type View = (columns: number) => string;
+type View = (columns: number) => string;
 
 export type Output = { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
 

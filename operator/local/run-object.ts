@@ -10,7 +10,7 @@ import { poll } from './progress-poll.ts';
 import { type RunState, readState, writeState } from './state.ts';
 
 /** The newest document of a kind, when it was read, and since when its figure of work done has not moved (milliseconds since 1970). */
-export type Heard<Document> = { readonly document: Document; readonly at: number; readonly since: number };
+type Heard<Document> = { readonly document: Document; readonly at: number; readonly since: number };
 
 export type Seen<Task, Document> = { readonly jobs: readonly LocalJob<Task>[]; readonly heard: Heard<Document> | undefined };
 

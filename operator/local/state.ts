@@ -56,7 +56,8 @@ export function readState(folder: string): RunState | undefined {
     const state: RunState = JSON.parse(text);
     if (state.version !== 1) throw new Error(`its version is ${String(state.version)}, not 1`);
     // A run in a folder is where its folder is now, wherever that was when this was written.
-    return /^s3:/.test(state.run) ? state : { ...state, run: folderUri(folder) };
+    const { run }: { readonly run?: string } = state;
+    return run?.startsWith('s3://') ? state : { ...state, run: folderUri(folder) };
   } catch (cause) {
     throw new PgganError(
       'UsageInvalid',
