@@ -56,7 +56,9 @@ try {
 /** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */
 function reportError(error: Error): number {
   if (error instanceof PgganError) {
-    process.stderr.write(error.code === 'Interrupted' ? `${error.message}\n` : `error: ${error.code}: ${error.message}\n`);
+    // The local driver says itself what a stop has come to.
+    const quiet = error.code === 'Interrupted' && process.env['PGGAN_PARENT'] === 'stdin';
+    if (!quiet) process.stderr.write(`error: ${error.code}: ${error.message}\n`);
     return error.exitCode;
   }
   // commander has said what was wrong; asking for help is no error.

@@ -7,6 +7,7 @@ import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { canonicalJson } from '../../crds/run.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import type { StopWish } from './drive.ts';
+import { shown } from './finish.ts';
 import type { StartOptions } from './options.ts';
 import type { Screen } from './render.ts';
 import { runTrainer } from './subprocess.ts';
@@ -62,14 +63,14 @@ export async function prepareDataset(source: Source, cache: string, screen: Scre
         `${slug(basename(resolve(source.folder)))}-${resolution}-${keyOf({ ...source, files: listing(source.folder) })}`,
       );
       const grey = channels === 1 ? ['--grayscale'] : [];
-      const title = `Making a dataset of ${source.folder} at ${resolution}x${resolution} in ${folder}`;
+      const title = `Making a dataset of ${shown(source.folder)} at ${resolution}x${resolution} in ${shown(folder)}`;
       const args = ['create-from-images', folder, source.folder, '--resize', String(resolution), ...grey];
       return (await made(folder, title, args, screen, stop)) ? { uri: folderUri(folder), label: source.folder } : undefined;
     }
     case 'phantoms': {
       const { count, resolution, seed } = source;
       const folder = join(cache, `phantoms-${resolution}-${keyOf(source)}`);
-      const title = `Drawing ${count} phantom radiographs at ${resolution}x${resolution} in ${folder} (synthetic: no patient is in them)`;
+      const title = `Drawing ${count} phantom radiographs at ${resolution}x${resolution} in ${shown(folder)} (synthetic: no patient is in them)`;
       const args = ['create-phantoms', folder, '--count', String(count), '--resolution', String(resolution), '--seed', String(seed)];
       return (await made(folder, title, args, screen, stop))
         ? { uri: folderUri(folder), label: 'phantoms (drawn, not photographed)' }

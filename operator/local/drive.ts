@@ -8,8 +8,8 @@ export type Outcome = 'succeeded' | 'stalled' | 'suspended' | 'stopped';
 /** Something that happens now and then, and can be waited for. What happens between two waits is not missed. */
 export type Wake = { poke(): void; wait(seconds: number | undefined): Promise<void> };
 
-/** A wish to stop, raised by signals; however often it is raised, it is one. */
-export type StopWish = { readonly reason: StopReason | undefined; onRaise(listener: () => void): void };
+/** A wish to stop, raised by signals; however often it is raised, it is one. `onRaise` returns what takes the listener back. */
+export type StopWish = { readonly reason: StopReason | undefined; onRaise(listener: () => void): () => void };
 
 /**
  * Drives Jobs until `round` settles. Once a stop is wished, every process is asked to save, and this returns when all have ended. A round
@@ -17,7 +17,7 @@ export type StopWish = { readonly reason: StopReason | undefined; onRaise(listen
  */
 export async function drive<T>(jobs: Jobs<T>, wake: Wake, stop: StopWish, round: () => Round): Promise<Outcome> {
   const running = (): boolean => jobs.list().some((job) => job.running !== undefined);
-  stop.onRaise(() => {
+  const forget = stop.onRaise(() => {
     jobs.close();
     wake.poke();
   });
@@ -33,6 +33,8 @@ export async function drive<T>(jobs: Jobs<T>, wake: Wake, stop: StopWish, round:
     jobs.close();
     while (running()) await wake.wait(undefined);
     throw error;
+  } finally {
+    forget();
   }
 }
 
@@ -65,7 +67,7 @@ export type StopReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'disconnect' | 'SIGPI
 
 /** Raised by SIGINT, SIGTERM and SIGHUP, by the end of a parent that holds an IPC channel (bin/pggan.mjs), and by the end of `output`'s reader. */
 export function listenForStop(output: NodeJS.WritableStream): StopWish & { dispose(): void } {
-  const listeners: (() => void)[] = [];
+  const listeners = new Set<() => void>();
   let reason: StopReason | undefined;
   const raise = (why: StopReason) => (): void => {
     if (reason !== undefined) return;
@@ -81,7 +83,10 @@ export function listenForStop(output: NodeJS.WritableStream): StopWish & { dispo
     get reason() {
       return reason;
     },
-    onRaise: (listener) => void listeners.push(listener),
+    onRaise(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     dispose() {
       for (const [signal, handler] of handlers) process.off(signal, handler);
       process.off('disconnect', orphaned);

@@ -217,7 +217,7 @@ suite('pggan start', { concurrency: false }, () => {
     await command.said(/phantoms of 256x256/);
     process.kill(command.pid, 'SIGINT');
     assert.equal(await codeOf(command), 130);
-    assert.match(command.lines.at(-1) ?? '', /^Stopped; nothing is lost/);
+    assert.match(command.lines.at(-1) ?? '', /^Stopped; nothing of the unfinished dataset is kept/);
     assert.deepEqual(readdirSync(join(folder, 'runs/datasets')), []);
     assert(!existsSync(join(folder, 'runs/default')), 'a run folder without a run was left behind');
   });

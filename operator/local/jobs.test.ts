@@ -141,7 +141,7 @@ test('a process that finds the run still owned is started again until it is free
 
 test('a round that throws ends the processes first, each after saving, and is thrown on', async (t) => {
   const world = fixture(t);
-  const stop = { reason: undefined, onRaise: () => {} };
+  const stop = { reason: undefined, onRaise: () => () => {} };
   const failure = new Error('no room');
   const round = (): Round => {
     const [job] = world.jobs.list();

@@ -12,30 +12,28 @@ import type { Screen } from './render.ts';
 import type { Result } from './run-object.ts';
 import type { RunState } from './state.ts';
 
-/** Says what a stop will take, once, when it is wished. */
-export function announceStop(stop: StopWish, screen: Screen, how: string): void {
-  stop.onRaise(() => screen.line(`Stopping: ${how}.`));
+/** Says what a stop will take when it is wished, until what is returned is called. */
+export function announceStop(stop: StopWish, screen: Screen, how: string): () => void {
+  return stop.onRaise(() => screen.line(`Stopping: ${how}.`));
 }
-
-type Told = Omit<Result<RunState>, 'state'> & { readonly state?: RunState };
 
 /** Says it, and returns the outcome. @throws {PgganError} where a person must mend something */
 export async function report(
-  { outcome, state, last }: Told,
+  { outcome, state, last }: Result<RunState>,
   place: Place,
   { screen, stop }: { readonly screen: Screen; readonly stop: StopWish },
 ): Promise<Outcome> {
   switch (outcome) {
     case 'succeeded':
-      if (state?.kind === 'PGGANTraining') for (const line of await conclusion(place, state, stop)) screen.line(line);
-      else if (state) {
+      if (state.kind === 'PGGANTraining') for (const line of await conclusion(place, state, stop)) screen.line(line);
+      else {
         const where = isRemote(place) ? place.uri : shown(place.folder);
         screen.line(`Finished: ${state.spec.count} synthetic images in ${where}. They are for research, not for diagnosis.`);
       }
       return outcome;
     case 'stopped':
       screen.line(
-        `Stopped; ${lost(state?.progress, last)}. The same command goes on where this one ended; \`npx pggan status ${shown(place.folder)}\` shows where that is.`,
+        `Stopped; ${lost(state.progress, last)}. The same command goes on where this one ended; \`npx pggan status ${shown(place.folder)}\` shows where that is.`,
       );
       return outcome;
     case 'suspended':
@@ -58,9 +56,9 @@ export function lost(progress: Progress | undefined, last: Ended | undefined): s
 }
 
 /** What a person must mend, with the code and the exit code that the trainer had for it. */
-function stalledError(folder: string, state: RunState | undefined, last: Ended | undefined): PgganError {
-  const stalled = state?.status?.conditions.find(({ type, status }) => type === 'Stalled' && status === 'True');
-  const waiting = state?.status?.conditions.find(({ type }) => type === 'Progressing');
+function stalledError(folder: string, { status }: RunState, last: Ended | undefined): PgganError {
+  const stalled = status?.conditions.find(({ type }) => type === 'Stalled');
+  const waiting = status?.conditions.find(({ type }) => type === 'Progressing');
   const said = (stalled ?? waiting)?.message ?? 'see the log';
   const failure = lastDocument(last)?.failure;
   const log = `(log: ${shown(join(folder, 'trainer.log'))})`;

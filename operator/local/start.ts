@@ -67,14 +67,16 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
       'ManifestInvalid',
       `spec.initFrom.trainingRef: the run in ${source.place.uri} has no checkpoint yet: train it first`,
     );
-  announceStop(stop, screen, 'saving a checkpoint; this takes at most a step and a save');
   const dataset = await prepareDataset(
     sourceOf(training, options, quickstart),
     join(baseOf({ output: options.output, atHome: true }), 'datasets'),
     screen,
     stop,
   );
-  if (!dataset) return report({ outcome: 'stopped', last: undefined }, place, context);
+  if (!dataset) {
+    screen.line('Stopped; nothing of the unfinished dataset is kept. The same command makes it anew.');
+    return 'stopped';
+  }
   const expected = estimate(training.spec);
   screen.line(
     `${training.metadata.name}: ${resolution}x${resolution}, ${totalKimg} kimg (${expected.images} images), from ${dataset.label}`,
@@ -85,17 +87,20 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
   if (!isRemote(place)) refuseFullDisk(place.folder, expected, (warning) => screen.line(`warning: ${warning}`));
   const local = { training, place, datasetUri: dataset.uri, data: dataset.label, ...(source && { sourceUri: source.place.uri }) };
   const told = trainingTeller(screen, place);
-  return finish(await runTraining(local, stop, { told, said: (line) => screen.line(line) }), place, context);
+  const forget = announceStop(stop, screen, 'saving a checkpoint; this takes at most a step and a save');
+  const result = await runTraining(local, stop, { told, said: (line) => screen.line(line) }).finally(forget);
+  return finish(result, place, context);
 }
 
 async function synthesize(job: SynthesisJob, place: Place, objects: readonly Manifest[], context: Context): Promise<Outcome> {
   const { screen, stop } = context;
   const source = drawnFrom(job, objects, context);
   screen.line(`${job.metadata.name}: ${job.spec.count} synthetic images in ${isRemote(place) ? place.uri : shown(place.folder)}`);
-  announceStop(stop, screen, 'finishing the image in hand');
   const told = synthesisTeller(screen);
   const listener = { told, said: (line: string) => screen.line(line) };
-  return finish(await runSynthesis({ job, place, ...(source && { source }) }, stop, listener), place, context);
+  const forget = announceStop(stop, screen, 'finishing the image in hand');
+  const result = await runSynthesis({ job, place, ...(source && { source }) }, stop, listener).finally(forget);
+  return finish(result, place, context);
 }
 
 async function finish(result: Result<RunState>, place: Place, context: Context): Promise<Outcome> {

@@ -21,7 +21,7 @@ export async function runTrainer(args: readonly string[], output: Output, stop: 
   const stream = output === 'shown' ? 'inherit' : 'pipe';
   const child = spawn(file, rest, { stdio: ['pipe', stream, stream], env: { ...process.env, PGGAN_PARENT: 'stdin' } });
   child.stdin?.on('error', () => {}); // Broken when the command ends first; 'close' tells of it.
-  stop.onRaise(() => child.kill('SIGTERM'));
+  const forget = stop.onRaise(() => child.kill('SIGTERM'));
   if (stop.reason !== undefined) child.kill('SIGTERM');
   let stdout = '';
   let stderr = '';
@@ -35,5 +35,6 @@ export async function runTrainer(args: readonly string[], output: Output, stop: 
     child.once('error', failed);
     child.once('close', (code) => done(code ?? undefined));
   });
+  forget();
   return { exitCode, stdout, stderr };
 }

@@ -19,11 +19,10 @@ export function datasetCommands(program: Command, io: DatasetIo, stopReason: () 
     const { update } = progressBar(io.stderr, title);
     return (done, total) => {
       const reason = stopReason();
-      if (reason !== undefined)
-        throw new PgganError(
-          'Interrupted',
-          `${io.stderr.isTTY ? '\n' : ''}stopped on request (${reason}) while ${title}: nothing half-made is left`,
-        );
+      if (reason !== undefined) {
+        if (io.stderr.isTTY) io.stderr.write('\n');
+        throw new PgganError('Interrupted', `stopped on request (${reason}) while ${title}: nothing half-made is left`);
+      }
       update(done, total);
     };
   };
