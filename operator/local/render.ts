@@ -59,7 +59,7 @@ export function trainingTeller(screen: Screen, place: Place): (state: TrainingSt
     const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
     for (const phase of done.slice(complete ?? done.length)) {
       if (progress?.resolution === phase.resolution) tellTick(progress, spec);
-      const picture = progress?.picture === undefined ? '' : `; newest picture: ${pictureAt(place, progress.picture)}`;
+      const picture = progress?.picture === undefined ? '' : `: ${pictureAt(place, progress.picture)}`;
       screen.line(`${phase.resolution}x${phase.resolution} is complete at ${(phase.endImages / 1000).toFixed(1)} kimg${picture}`);
     }
     // Phases that an earlier run completed are not news; they are known once the preflight is.

@@ -32,9 +32,8 @@ export async function report(
       }
       return outcome;
     case 'stopped':
-      screen.line(
-        `Stopped; ${lost(state.progress, last)}. The same command goes on where this one ended; \`npx pggan status ${shown(place.folder)}\` shows where that is.`,
-      );
+      screen.line(`Stopped; ${lost(state.progress, last)}. The same command goes on where this one ended.`);
+      screen.line(`Where that is: npx pggan status ${shown(place.folder)}`);
       return outcome;
     case 'suspended':
       screen.line('spec.suspend is true: set it to false and start again to go on.');

@@ -78,12 +78,11 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
     return 'stopped';
   }
   const expected = estimate(training.spec);
-  screen.line(
-    `${training.metadata.name}: ${resolution}x${resolution}, ${totalKimg} kimg (${expected.images} images), from ${dataset.label}`,
-  );
-  screen.line(
-    `Run folder ${isRemote(place) ? place.uri : shown(place.folder)}; about ${size(expected.diskBytes)} of disk and, very roughly, ${duration(expected.seconds / 2)} to ${duration(expected.seconds * 2)} on ${threads} threads`,
-  );
+  const time = `${duration(expected.seconds / 2)} to ${duration(expected.seconds * 2)}`;
+  screen.line(`${training.metadata.name}: ${resolution}x${resolution} pixels, ${totalKimg} kimg (${expected.images} images shown)`);
+  screen.line(`  data        ${dataset.label}`);
+  screen.line(`  run folder  ${isRemote(place) ? place.uri : shown(place.folder)}`);
+  screen.line(`  takes       about ${size(expected.diskBytes)} of disk; very roughly ${time} on ${threads} threads`);
   if (!isRemote(place)) refuseFullDisk(place.folder, expected, (warning) => screen.line(`warning: ${warning}`));
   const local = { training, place, datasetUri: dataset.uri, data: dataset.label, ...(source && { sourceUri: source.place.uri }) };
   const told = trainingTeller(screen, place);
