@@ -47,10 +47,6 @@ const startCommand = program
       '(s3:// with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY); datasets, the quick start, and notes on runs in s3:// go to ./runs',
   )
   .action(async (file: string | undefined, options: StartOptions) => {
-    refuseOptionsOfNpm(
-      startCommand.options.flatMap(({ long }) => long?.slice(2) ?? []),
-      process.env,
-    );
     const path = file ?? QUICKSTART;
     const objects = await readManifests(path, overrideOf(options));
     await run((stop) => start(objects, { options, quickstart: resolve(path) === QUICKSTART, screen, stop }));
@@ -99,6 +95,8 @@ program
   );
 
 try {
+  // Before commander counts arguments: the values of options that npm took are among them.
+  refuseOptionsOfNpm(startCommand.options, process.env);
   await program.parseAsync();
 } catch (thrown) {
   process.exitCode = failure(thrown);

@@ -95,15 +95,20 @@ test('a value that an option gave is refused by the option, the others by the li
 });
 
 test('options that npm kept for itself are refused with what to type; those of other scripts and after -- are none of ours', () => {
-  const names = ['images', 'total-kimg', 'phantoms'];
-  const kept = { npm_lifecycle_event: 'start', npm_config_images: '/data/x', npm_config_total_kimg: '8', npm_config_phantoms: 'true' };
+  const options = [
+    { long: '--images', required: true },
+    { long: '--total-kimg', required: true },
+    { long: '--phantoms', required: false },
+  ];
+  // What npm 10 and 11 hand on for `npm start --images /data/x --total-kimg 8 --phantoms`.
+  const kept = { npm_lifecycle_event: 'start', npm_config_images: 'true', npm_config_total_kimg: 'true', npm_config_phantoms: 'true' };
   assert.throws(
-    () => refuseOptionsOfNpm(names, kept),
+    () => refuseOptionsOfNpm(options, kept),
     (error) =>
       error instanceof PgganError &&
       error.code === 'UsageInvalid' &&
-      error.message.includes('`npm start -- --images /data/x --total-kimg 8 --phantoms`'),
+      error.message.includes('`npm start -- --images ... --total-kimg ... --phantoms`'),
   );
-  refuseOptionsOfNpm(names, { npm_lifecycle_event: 'start', npm_config_cache: '/x' });
-  refuseOptionsOfNpm(names, { npm_lifecycle_event: 'bench', npm_config_images: '/x' });
+  refuseOptionsOfNpm(options, { npm_lifecycle_event: 'start', npm_config_cache: '/x' });
+  refuseOptionsOfNpm(options, { npm_lifecycle_event: 'bench', npm_config_images: '/x' });
 });

@@ -52,18 +52,24 @@ function optionsByField({ resolution, totalKimg, threads, seed, name, images }: 
 }
 
 /**
- * Refuses a start whose options npm has taken for its own: without `--` before them it hands them on as npm_config_* only.
- * @throws {PgganError} UsageInvalid, with what to type
+ * Refuses a start whose options npm has taken for its own: without `--` before them it hands on npm_config_* variables, and their values as
+ * arguments. @throws {PgganError} UsageInvalid, with what to type
  */
-export function refuseOptionsOfNpm(names: readonly string[], env: Readonly<Record<string, string | undefined>>): void {
+export function refuseOptionsOfNpm(options: readonly NamedOption[], env: Readonly<Record<string, string | undefined>>): void {
   if (env['npm_lifecycle_event'] !== 'start') return;
-  const taken = names.filter((name) => env[variableOf(name)] !== undefined);
+  const taken = options.filter(({ long }) => long && env[variableOf(long)] !== undefined);
   if (taken.length === 0) return;
-  const typed = taken.map((name) => `--${name}${env[variableOf(name)] === 'true' ? '' : ` ${env[variableOf(name)]}`}`).join(' ');
-  throw new PgganError('UsageInvalid', `npm has kept ${typed} for itself: put -- before the options, as in \`npm start -- ${typed}\``);
+  const typed = taken.map(({ long, required }) => (required ? `${long} ...` : long)).join(' ');
+  throw new PgganError(
+    'UsageInvalid',
+    `npm has kept ${taken.map(({ long }) => long).join(', ')} for itself: put -- before the options, as in \`npm start -- ${typed}\``,
+  );
 }
 
-const variableOf = (name: string): string => `npm_config_${name.replaceAll('-', '_')}`;
+/** As commander describes an option: `required` where it takes a value. */
+type NamedOption = { readonly long?: string | undefined; readonly required: boolean };
+
+const variableOf = (long: string): string => `npm_config_${long.slice(2).replaceAll('-', '_')}`;
 
 /** A run on other images is another run, so it has another name. */
 function nameOf({ name, images, resolution }: StartOptions): { readonly name?: string } {

@@ -14,7 +14,7 @@ export function statusText(folder: string, json: boolean, columns = 200): string
   if (json) return JSON.stringify({ ...state, driver: driver === undefined ? null : { pid: driver } }, undefined, 2);
   return [
     ...heading(state, driver),
-    ...(state.kind === 'PGGANTraining' ? trainingTable(state, folder, columns) : [joined(synthesisParts(state))]),
+    ...(state.kind === 'PGGANTraining' ? trainingTable(state, folder, driver !== undefined, columns) : [joined(synthesisParts(state))]),
   ].join('\n');
 }
 
@@ -26,21 +26,21 @@ function heading({ kind, namespace, name, status, updated }: RunState, driver: n
   const [now] = found;
   const of = `${kind} ${namespace}/${name}:`;
   if (driver !== undefined)
-    return [`${of} ${now?.reason ?? 'Waiting'} (driven by process ${driver}, as of ${updated})`, ...(now ? [now.message] : [])];
-  if (!now || now.type === 'Progressing') return [`${of} Stopped (since ${updated}); the command that started it goes on`];
-  return [`${of} ${now.reason} (since ${updated})`, now.message];
+    return [`${of} ${now?.reason ?? 'Waiting'} (driven by process ${driver}, as of ${moment(updated)})`, ...(now ? [now.message] : [])];
+  if (!now || now.type === 'Progressing') return [`${of} Stopped (since ${moment(updated)}); start it again to go on`];
+  return [`${of} ${now.reason} (since ${moment(updated)})`, now.message];
 }
 
-function trainingTable(state: TrainingState, folder: string, columns: number): readonly string[] {
+function trainingTable(state: TrainingState, folder: string, isDriven: boolean, columns: number): readonly string[] {
   const { status, progress, spec, data, run } = state;
   const rows = (status?.phases ?? []).map(({ resolution, state, endImages, losses }) => {
     const loss = losses ? `loss G ${losses.generator.toFixed(2)} D ${losses.discriminator.toFixed(2)}` : '';
-    return `  ${`${resolution}x${resolution}`.padEnd(10)}${state.padEnd(10)}to ${(endImages / 1000).toFixed(1).padStart(8)} kimg  ${loss}`.trimEnd();
+    return `  ${`${resolution}x${resolution}`.padEnd(10)}${(state === 'Running' && !isDriven ? 'Stopped' : state).padEnd(10)}to ${(endImages / 1000).toFixed(1).padStart(8)} kimg  ${loss}`.trimEnd();
   });
   const live = progress ? [barLine(shareDone(progress, spec), trainingParts(progress, spec), columns)] : [];
   const newest = pictures({ uri: state.run, folder }, state).map((file) => `  ${file}`);
   const checkpoint = status?.checkpoint
-    ? [`Newest checkpoint: ${(status.checkpoint.images / 1000).toFixed(1)} kimg, ${status.checkpoint.time}`]
+    ? [`Newest checkpoint: ${(status.checkpoint.images / 1000).toFixed(1)} kimg, ${moment(status.checkpoint.time)}`]
     : [];
   return [
     `Data: ${data}`,
@@ -52,3 +52,6 @@ function trainingTable(state: TrainingState, folder: string, columns: number): r
     `Log: ${shown(folder)}/trainer.log`,
   ];
 }
+
+/** 2026-11-25 23:48 UTC */
+const moment = (time: string): string => `${time.slice(0, 16).replace('T', ' ')} UTC`;
