@@ -19,7 +19,7 @@ const SPREAD = { least: 0.5, most: 2 } as const;
 
 /** The lines that end a finished training. */
 export async function conclusion(place: Place, state: TrainingState, stop: StopWish): Promise<readonly string[]> {
-  const moments = await measure(isRemote(place) ? place.uri : place.folder, stop);
+  const moments = await measure(isRemote(place) ? place.uri : place.folder, state, stop);
   const phantom = state.data.startsWith('phantom') ? ' (of phantoms, not of patients)' : '';
   return [
     `Finished: ${state.status?.totalKimg ?? state.spec.totalKimg} kimg at up to ${state.spec.resolution}x${state.spec.resolution}, from ${state.data}.`,
@@ -68,9 +68,12 @@ export function shown(path: string): string {
 }
 
 /** The moments of 1,000 fakes and of the reals; or why there are none. */
-async function measure(run: string, stop: StopWish): Promise<Moments | string> {
+async function measure(run: string, { spec: { store } }: TrainingState, stop: StopWish): Promise<Moments | string> {
   if (stop.reason !== undefined) return 'it was to stop';
-  const { exitCode, stdout, stderr } = await runTrainer(['evaluate', run, '--metrics', 'moments', '--json'], 'captured', stop);
+  // Commands are told by these how s3:// is reached; a trainer, by its run document.
+  const reach = { ...(store && { AWS_ENDPOINT_URL_S3: store.endpoint }), ...(store?.region !== undefined && { AWS_REGION: store.region }) };
+  const args = ['evaluate', run, '--metrics', 'moments', '--json'];
+  const { exitCode, stdout, stderr } = await runTrainer(args, 'captured', stop, reach);
   if (exitCode === undefined) return 'it was to stop';
   if (exitCode !== 0) return stderr.trim().split('\n').at(-1) ?? `evaluate ended with ${exitCode}`;
   const parsed = report.safeParse(attempt(() => JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as unknown));

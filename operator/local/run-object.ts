@@ -98,8 +98,9 @@ export async function runObject<Task, Document extends Progress, State extends R
     state = next.state;
     if (stop.reason === undefined) for (const action of next.actions) carryOut(action, jobs, (create) => rules.program(create, state));
     if (!guarded || rules.accepted(state)) writeState(rules.folder, state);
-    listener.told(state);
     const settled = rules.settled(state, jobs.list());
+    // What waits for a person is said at the end, as an error, instead of what would come next.
+    if (settled !== 'stalled') listener.told(state);
     return { ...(settled && { settled }), ...(next.lookAgainSeconds !== undefined && { lookAgainSeconds: next.lookAgainSeconds }) };
   };
   try {

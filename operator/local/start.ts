@@ -82,7 +82,9 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
   screen.line(`${training.metadata.name}: ${resolution}x${resolution} pixels, ${totalKimg} kimg (${expected.images} images shown)`);
   screen.line(`  data        ${dataset.label}`);
   screen.line(`  run folder  ${isRemote(place) ? place.uri : shown(place.folder)}`);
-  screen.line(`  takes       about ${size(expected.diskBytes)} of disk; very roughly ${time} on ${threads} threads`);
+  screen.line(
+    `  takes       about ${size(expected.diskBytes)} of disk; very roughly ${time} on ${threads} thread${threads === 1 ? '' : 's'}`,
+  );
   if (!isRemote(place)) refuseFullDisk(place.folder, expected, (warning) => screen.line(`warning: ${warning}`));
   const local = { training, place, datasetUri: dataset.uri, data: dataset.label, ...(source && { sourceUri: source.place.uri }) };
   const told = trainingTeller(screen, place);

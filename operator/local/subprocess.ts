@@ -15,11 +15,16 @@ export type Finished = {
 /** The most of stderr that is kept: enough for an error and its cause. */
 const KEPT_CHARACTERS = 2000;
 
-/** Ends with the command; a stop is passed on to it. */
-export async function runTrainer(args: readonly string[], output: Output, stop: StopWish): Promise<Finished> {
+/** Ends with the command; a stop is passed on to it. `env` is added to this process's own. */
+export async function runTrainer(
+  args: readonly string[],
+  output: Output,
+  stop: StopWish,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
   const [file = '', ...rest] = trainerCommand(...args);
   const stream = output === 'shown' ? 'inherit' : 'pipe';
-  const child = spawn(file, rest, { stdio: ['pipe', stream, stream], env: { ...process.env, PGGAN_PARENT: 'stdin' } });
+  const child = spawn(file, rest, { stdio: ['pipe', stream, stream], env: { ...process.env, ...env, PGGAN_PARENT: 'stdin' } });
   child.stdin?.on('error', () => {}); // Broken when the command ends first; 'close' tells of it.
   const forget = stop.onRaise(() => child.kill('SIGTERM'));
   if (stop.reason !== undefined) child.kill('SIGTERM');
