@@ -47,9 +47,12 @@ export function trainingParts(document: TrainingProgress, spec: PGGANTrainingSpe
     ...(imagesPerSecond === undefined ? [] : [{ text: `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`, worth: 5 }]),
     ...(secondsPerKimg === undefined ? [] : [{ text: `${secondsPerKimg.toFixed(1)} s/kimg`, worth: 6 }]),
     ...(losses ? [{ text: `loss G ${losses.generator.toFixed(2)} D ${losses.discriminator.toFixed(2)}`, worth: 4 }] : []),
-    ...(secondsPerKimg === undefined ? [] : [{ text: `about ${duration(timeLeft(document, secondsPerKimg, spec))} left`, worth: 3 }]),
+    ...(secondsPerKimg === undefined ? [] : left(timeLeft(document, secondsPerKimg, spec))),
   ];
 }
+
+/** Nothing once it is done. */
+const left = (seconds: number): readonly Part[] => (seconds > 0 ? [{ text: `about ${duration(seconds)} left`, worth: 3 }] : []);
 
 /** The parts as one line; what is worth least is left out until it fits. */
 export function joined(parts: readonly Part[], columns = Number.POSITIVE_INFINITY): string {
@@ -80,14 +83,9 @@ function timeLeft({ images, resolution }: TrainingProgress, secondsPerKimg: numb
 
 /** Where a SynthesisJob stands. */
 export function synthesisParts({ status, spec }: SynthesisState): readonly Part[] {
-  const rate = status?.imagesPerSecond;
+  const { imagesPerSecond: rate, imagesDone: done = 0 } = status ?? {};
   return [
-    { text: `${status?.imagesDone ?? 0}/${spec.count} synthetic images`, worth: 1 },
-    ...(rate
-      ? [
-          { text: `${rate.toFixed(1)} images/s`, worth: 3 },
-          { text: `about ${duration((spec.count - (status.imagesDone ?? 0)) / rate)} left`, worth: 2 },
-        ]
-      : []),
+    { text: `${done}/${spec.count} synthetic images`, worth: 1 },
+    ...(rate ? [{ text: `${rate.toFixed(1)} images/s`, worth: 4 }, ...left((spec.count - done) / rate)] : []),
   ];
 }
