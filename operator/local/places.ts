@@ -46,10 +46,12 @@ export const isRemote = ({ uri }: Place): boolean => uri.startsWith('s3://');
 const inFolder = (folder: string): Place => ({ folder, uri: folderUri(folder) });
 
 /** Refuses objects that would be written into one folder. @throws {PgganError} ManifestInvalid */
-export function refuseSharedPlaces(objects: readonly Manifest[], placeOf: (object: Manifest) => Place): void {
+export function refuseSharedPlaces(placed: readonly { readonly object: Manifest; readonly place: Place }[]): void {
   const taken = new Map<string, Manifest>();
-  for (const object of objects) {
-    const { uri } = placeOf(object);
+  for (const {
+    object,
+    place: { uri },
+  } of placed) {
     const other = taken.get(uri);
     if (other) {
       throw new PgganError(

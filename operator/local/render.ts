@@ -93,7 +93,12 @@ const pictureAt = (place: Place, key: string): string => (isRemote(place) ? `${p
 /** Tells of a synthesis as it advances; without a terminal, a line per tenth. */
 export function synthesisTeller(screen: Screen): (state: SynthesisState) => void {
   let tenth = 0;
+  let waiting = false;
   return (state) => {
+    const progressing = state.status?.conditions.find((condition) => condition.type === 'Progressing');
+    const waits = progressing?.reason === 'WaitingForTraining';
+    if (waits && !waiting) screen.line(`${progressing.message} Waiting for it; Ctrl-C ends.`);
+    waiting = waits;
     const share = (state.status?.imagesDone ?? 0) / state.spec.count;
     const parts = synthesisParts(state);
     screen.live((columns) => barLine(share, parts, columns));

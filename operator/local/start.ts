@@ -35,13 +35,14 @@ export type Context = {
 
 /** Runs the objects in order, what others refer to first; the first that does not succeed ends it. @throws {PgganError} */
 export async function start(objects: readonly Manifest[], context: Context): Promise<Outcome> {
-  const places = new Map(objects.map((object) => [object, context.place ?? placeOf(object, keepingOf(object, objects, context))]));
-  const placeFor = (object: Manifest): Place => places.get(object) ?? placeOf(object, keepingOf(object, objects, context));
-  refuseSharedPlaces(objects, placeFor);
-  for (const object of inOrder(objects)) {
+  const placed = inOrder(objects).map((object) => ({
+    object,
+    place: context.place ?? placeOf(object, keepingOf(object, objects, context)),
+  }));
+  refuseSharedPlaces(placed);
+  for (const { object, place } of placed) refuseForeignPlace(object, place);
+  for (const { object, place } of placed) {
     if (context.stop.reason !== undefined) return 'stopped';
-    const place = placeFor(object);
-    refuseForeignPlace(object, place);
     sayWhere(object, place, context);
     const release = lockRun(place.folder);
     try {
