@@ -21,7 +21,9 @@ const NO_OVERRIDE: Override = { apply: (manifest) => manifest, optionOf: () => u
 /** The objects of a file, in order. @throws {PgganError} ManifestInvalid, with every problem of every document. */
 export async function readManifests(file: string, override = NO_OVERRIDE): Promise<readonly Manifest[]> {
   const text = await readFile(file, 'utf8').catch((thrown: unknown) => {
-    throw new PgganError('ManifestInvalid', `${file} cannot be read: ${asError(thrown).message}`, { cause: thrown });
+    const error = asError(thrown);
+    const reason = 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new PgganError('ManifestInvalid', `${file} cannot be read: ${reason}`, { cause: thrown });
   });
   return parseManifests(text, file, override);
 }
