@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { slug } from './data.ts';
 import { listenForStop, type Outcome } from './drive.ts';
-import { parseManifests, readManifests } from './manifest.ts';
+import { parseManifests, readManifests } from '../../crds/manifest.ts';
 import { overrideOf, type StartOptions } from './options.ts';
 import { createScreen } from './render.ts';
 import { QUICKSTART, start } from './start.ts';

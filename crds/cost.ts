@@ -1,8 +1,8 @@
 /** What a training costs, from the shapes of its networks: parameters, arithmetic per image, size of a checkpoint. Estimates rest on it. */
-import type { NetworkOptions } from '../../crds/run.ts';
+import type { NetworkOptions } from './run.ts';
 
-/** Feature maps of the stage `stage` (Karras et al. 2018, appendix A.1). */
-function featureMaps(network: NetworkOptions, stage: number): number {
+/** Channels of the feature maps that stage `stage` puts out: the block at resolution 2^(stage + 1) (Karras et al. 2018, appendix A.1). */
+export function featureMaps(network: NetworkOptions, stage: number): number {
   return Math.min(Math.floor(network.fmapBase / 2 ** (stage * network.fmapDecay)), network.fmapMax);
 }
 

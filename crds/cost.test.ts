@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NETWORK_DEFAULTS } from '../../crds/run.ts';
+import { NETWORK_DEFAULTS } from './run.ts';
 import { checkpointBytes, forwardMacs, parameters } from './cost.ts';
 
 test('networks have as many parameters as the reference prints for them', () => {

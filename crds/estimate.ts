@@ -1,8 +1,8 @@
 /** What a run will take, said before it starts: disk and time. */
-import { resolveNetwork, resolveSchedule } from '../../crds/resolve.ts';
-import { phases } from '../../crds/schedule.ts';
-import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
-import { checkpointBytes, forwardMacs } from '../training/cost.ts';
+import { resolveNetwork, resolveSchedule } from './resolve.ts';
+import { phases } from './schedule.ts';
+import type { PGGANTrainingSpec } from './v1alpha1/pggan-training.ts';
+import { checkpointBytes, forwardMacs } from './cost.ts';
 
 /** Floating-point operations of training on one image (both steps, the penalty's second derivative included) per multiply-add of a forward pass. */
 const TRAINING_FLOP_PER_MAC = 18;

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PgganError } from '../../crds/errors.ts';
+import { PgganError } from './errors.ts';
 import { parseManifests, readManifests } from './manifest.ts';
-import { overrideOf } from './options.ts';
-import { QUICKSTART } from './start.ts';
 
 const BAD = `apiVersion: pggan.dev/v1alpha1
 kind: PGGANTraining
@@ -61,17 +59,4 @@ test('an empty file and a file that is not there are refused by name', async () 
 test('options that make sense one by one but not together are refused by field', () => {
   const short = BAD.split('---')[0]?.replace('33', '32').replace('  frobnicate: true\n', '') ?? '';
   assert.throws(() => parseManifests(short, 'x.yaml'), /x\.yaml:9: spec\.totalKimg: the run ends at 40 kimg/);
-});
-
-test('the quick start may grow to another resolution and keeps its training after the last fade', async () => {
-  const [small] = await readManifests(QUICKSTART, overrideOf({ output: 'runs' }));
-  const [large] = await readManifests(QUICKSTART, overrideOf({ output: 'runs', resolution: 64 }));
-  assert(small?.kind === 'PGGANTraining' && large?.kind === 'PGGANTraining');
-  const { trainKimg = 0, transitionKimg = 0 } = small.spec.schedule ?? {};
-  assert.equal(large.spec.totalKimg, small.spec.totalKimg + trainKimg + transitionKimg);
-});
-
-test('a run on a folder of images is named after it and its resolution', async () => {
-  const [training] = await readManifests(QUICKSTART, overrideOf({ output: 'runs', images: '/data/train/NORMAL (2)', resolution: 32 }));
-  assert.equal(training?.metadata.name, 'normal-2-32');
 });
