@@ -39,8 +39,8 @@ export function forwardMacs(network: NetworkOptions, resolution: number): number
   return macs;
 }
 
-/** Bytes of one checkpoint: G, its average and D, and two Adam moments of G and D, in float32. */
-export function checkpointBytes(network: NetworkOptions, resolution: number): number {
+/** Bytes of all variables, and so of one checkpoint: G, its average and D, and two Adam moments of G and D, in float32. */
+export function variableBytes(network: NetworkOptions, resolution: number): number {
   const { generator, discriminator } = parameters(network, resolution);
   return 4 * (4 * generator + 3 * discriminator);
 }

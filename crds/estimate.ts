@@ -1,8 +1,9 @@
-/** What a run will take, said before it starts: disk and time. */
+/** What a run will take, said before it starts: memory, disk and, roughly, time. */
+import { forwardMacs, variableBytes } from './cost.ts';
+import { phaseMemoryBytes, type PhaseShape, phaseShape } from './memory.ts';
 import { resolveNetwork, resolveSchedule } from './resolve.ts';
-import { phases } from './schedule.ts';
+import { fadingImages, phases } from './schedule.ts';
 import type { PGGANTrainingSpec } from './v1alpha1/pggan-training.ts';
-import { checkpointBytes, forwardMacs } from './cost.ts';
 
 /** Floating-point operations of training on one image (both steps, the penalty's second derivative included) per multiply-add of a forward pass. */
 const TRAINING_FLOP_PER_MAC = 18;
@@ -11,7 +12,19 @@ const FLOP_PER_SECOND_AND_THREAD = 60e9;
 /** Seconds that an image costs at least, however small the network: starting some hundred operations per step. */
 const SECONDS_PER_IMAGE = 0.002;
 
+export type PhaseEstimate = {
+  readonly shape: PhaseShape;
+  readonly images: number;
+  /** Of those, shown while the resolution fades in. */
+  readonly fadingImages: number;
+  /** Of its process, at its peak; within 15% on a CPU. */
+  readonly memoryBytes: number;
+  /** Within a factor of two. */
+  readonly secondsPerKimg: number;
+};
+
 export type Estimate = {
+  readonly phases: readonly PhaseEstimate[];
   /** Checkpoints kept (the last ones and one per phase) and pictures. */
   readonly diskBytes: number;
   /** Within a factor of two. */
@@ -22,11 +35,29 @@ export type Estimate = {
 
 export function estimate(spec: PGGANTrainingSpec): Estimate {
   const network = resolveNetwork(spec);
-  const list = phases(resolveSchedule(spec), spec.totalKimg);
+  const schedule = resolveSchedule(spec);
+  const list = phases(schedule, spec.totalKimg).flatMap((phase) =>
+    schedule.levels
+      .filter(({ resolution }) => resolution === phase.resolution)
+      .map((level): PhaseEstimate => {
+        const shape = phaseShape({ network, schedule, precision: spec.precision }, level);
+        return {
+          shape,
+          images: phase.endImages - phase.startImages,
+          fadingImages: fadingImages(schedule, phase),
+          memoryBytes: phaseMemoryBytes(shape),
+          secondsPerKimg:
+            1000 *
+            (SECONDS_PER_IMAGE + (TRAINING_FLOP_PER_MAC * forwardMacs(network, phase.resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads)),
+        };
+      }),
+  );
   const kept = spec.checkpoints.keepLast + list.length + 1;
   const pictures = list.length * 10 * 2e6;
-  const perImage = (resolution: number): number =>
-    SECONDS_PER_IMAGE + (TRAINING_FLOP_PER_MAC * forwardMacs(network, resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads);
-  const seconds = list.reduce((sum, { resolution, startImages, endImages }) => sum + (endImages - startImages) * perImage(resolution), 0);
-  return { diskBytes: kept * checkpointBytes(network, spec.resolution) + pictures, seconds, images: list.at(-1)?.endImages ?? 0 };
+  return {
+    phases: list,
+    diskBytes: kept * variableBytes(network, spec.resolution) + pictures,
+    seconds: list.reduce((sum, { images, secondsPerKimg }) => sum + (images / 1000) * secondsPerKimg, 0),
+    images: list.reduce((sum, { images }) => sum + images, 0),
+  };
 }

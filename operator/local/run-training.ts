@@ -140,7 +140,7 @@ function look(
 function programOf({ training, folder, dataset, source }: LocalTraining, task: Task, name: string, uid: string) {
   const object = { ...training, metadata: { ...training.metadata, uid } };
   const run = resolveTrainingRun(object, {
-    task: task.kind === 'preflight' ? task : { kind: 'train', resolution: task.resolution },
+    task: task.kind === 'preflight' ? { ...task, phaseMemory: 'shared' } : { kind: 'train', resolution: task.resolution },
     cluster: 'local',
     port: 0,
     datasetUri: folderUri(dataset),

@@ -17,7 +17,7 @@ import { runTraining } from './run-training.ts';
 import type { RunState } from './state.ts';
 import { ANSWER } from '../training/stall.ts';
 import { folderUri } from './trainer.ts';
-import { duration, size } from './words.ts';
+import { duration, size } from '../../crds/text.ts';
 
 /** The manifest that runs when none is named: the one whose dataset is drawn. */
 export const QUICKSTART = resolve(import.meta.dirname, '../../manifests/samples/quickstart.yaml');
@@ -50,11 +50,12 @@ async function train(training: PGGANTraining, context: Context): Promise<Outcome
       join(resolve(options.output), 'datasets'),
       screen,
     );
-    const { diskBytes, seconds, images } = estimate(training.spec);
+    const { diskBytes, seconds, images, phases } = estimate(training.spec);
+    const memoryBytes = Math.max(...phases.map((phase) => phase.memoryBytes));
     const { resolution, threads, totalKimg } = training.spec;
     screen.line(`${training.metadata.name}: ${resolution}x${resolution}, ${totalKimg} kimg (${images} images), from ${data}`);
     screen.line(
-      `Run folder ${shown(folder)}; about ${size(diskBytes)} of disk and, very roughly, ${duration(seconds / 2)} to ${duration(seconds * 2)} on ${threads} threads`,
+      `Run folder ${shown(folder)}; about ${size(memoryBytes)} of memory, ${size(diskBytes)} of disk and, very roughly, ${duration(seconds / 2)} to ${duration(seconds * 2)} on ${threads} threads`,
     );
     let state: RunState | undefined;
     const tell = trainingTeller(screen, folder);

@@ -1,23 +1,27 @@
-/** The preflight of a run: dataset, options, store and fingerprint are checked, the folder is claimed, and what is there is reported. */
+/** The preflight of a run: dataset, options, store, fingerprint and memory are checked, the folder is claimed, and what is there is reported. */
 import { EXIT } from '../../crds/errors.ts';
 import { type PreflightProgress, PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
+import { expectedBackend } from '../backend/backend.ts';
+import { memoryLimit } from '../backend/memory-limit.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
+import { checkMemory, phasesAhead } from './check-memory.ts';
 import { openRun } from './open-run.ts';
 
 /** Returns the exit code. @throws {PgganError} what would end the training too */
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
   const open = await openRun(run, false);
   try {
-    for (const warning of open.warnings) print(`warning: ${warning}`);
     const images = open.restored?.manifest.images ?? 0;
+    const started = open.restored ? images : (open.origin?.images ?? 0);
+    for (const warning of [...open.warnings, ...checkPhases(run, started)]) print(`warning: ${warning}`);
     const progress: PreflightProgress = {
       version: PROGRESS_VERSION,
       kind: 'preflight',
       state: 'Complete',
       fingerprint: open.record.fingerprint,
-      images: open.restored ? images : (open.origin?.images ?? 0),
+      images: started,
       complete: images >= run.totalKimg * 1000,
       datasetBytes: Object.fromEntries([...open.dataset.bytes].map(([resolution, bytes]) => [String(resolution), bytes])),
       datasetImages: open.dataset.images,
@@ -32,4 +36,18 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
   } finally {
     await open.close();
   }
+}
+
+/** The memory of the phases still to be trained; the preflight's own pod is small and says nothing about theirs. */
+function checkPhases(run: TrainingRun, images: number): readonly string[] {
+  const { phaseMemory } = run.task.kind === 'preflight' ? run.task : {};
+  if (phaseMemory === undefined) return [];
+  const ahead = phasesAhead(run, images);
+  // Should the phases' backend turn out to be another one, they look again.
+  const backend = expectedBackend();
+  if (phaseMemory === 'shared') return checkMemory(ahead, backend, () => memoryLimit());
+  return checkMemory(ahead, backend, (resolution) => {
+    const bytes = phaseMemory.find((phase) => phase.resolution === resolution)?.bytes;
+    return bytes === undefined ? undefined : { bytes, source: 'the memory limit of its pod', freeBytes: undefined };
+  });
 }

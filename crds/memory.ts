@@ -1,0 +1,103 @@
+/** How much memory the process of a phase takes: a formula over the shapes of its networks, fitted to measurements; and what would fit. */
+import { minibatchDivides } from './check-schedule.ts';
+import { featureMaps, parameters, variableBytes } from './cost.ts';
+import type { NetworkOptions, Precision, TrainingRun } from './run.ts';
+import type { Level } from './schedule.ts';
+
+/** What decides the memory of the process that trains a phase. */
+export type PhaseShape = {
+  readonly network: NetworkOptions;
+  /** At which the networks end; all their variables exist from the first checkpoint on. */
+  readonly finalResolution: number;
+  /** Of the phase. */
+  readonly resolution: number;
+  /** Images per update. */
+  readonly minibatch: number;
+  /** Images per forward and backward pass, whose gradients are added up; the whole minibatch by default. */
+  readonly microbatch?: number;
+  readonly precision: Precision;
+};
+
+/** Of a run's phase at one level of its schedule. */
+export function phaseShape({ network, schedule, precision }: Pick<TrainingRun, 'network' | 'schedule' | 'precision'>, level: Level): PhaseShape {
+  const { resolution, minibatch } = level;
+  return { network, finalResolution: schedule.resolution, resolution, minibatch, precision };
+}
+
+/**
+ * The most bytes that are resident at any time in the process that trains a phase on a CPU, from the checkpoint it begins with to the one it
+ * ends with: within 15% of what was measured (docs/performance.md; memory.test.ts holds the figures). A traced step is first run op by op,
+ * and that is its peak, so it holds for both ways of running it. Threads of one op make no difference that could be measured.
+ *
+ * The terms: code of Node and libtensorflow; graphs, which grow by a part per resolution; copies of the variables of the final resolution on
+ * the host (restored, current, being saved); copies of the phase's variables in TensorFlow, with their gradients and scaled weights; and for
+ * each image of a pass every layer's output, as often as the two derivatives of the gradient penalty keep it.
+ */
+export function phaseMemoryBytes({ network, finalResolution, resolution, minibatch, microbatch = minibatch, precision }: PhaseShape): number {
+  const { base, perResolution, hostCopies, copies, features } = FIT[precision];
+  const passImages = Math.min(microbatch, minibatch);
+  return (
+    base +
+    perResolution * (Math.log2(resolution) - 1) +
+    hostCopies * variableBytes(network, finalResolution) +
+    copies * variableBytes(network, resolution) +
+    features * passImages * featureBytes(network, resolution) +
+    (passImages < minibatch ? gradientBytes(network, resolution) : 0)
+  );
+}
+
+/**
+ * The largest heap of the WebAssembly backend that a step takes, which runs op by op through plain ops and so keeps more of everything. Its
+ * heap grows in steps of a fifth, which is how far off this may be.
+ */
+export function wasmHeapBytes({ network, resolution, minibatch, microbatch = minibatch }: PhaseShape): number {
+  return WASM.copies * variableBytes(network, resolution) + WASM.features * Math.min(microbatch, minibatch) * featureBytes(network, resolution);
+}
+
+/** The largest minibatch below the phase's own that fits into `bytes` and consists of whole minibatch-stddev groups; undefined where none does. */
+export function largestMinibatch(phase: PhaseShape, bytes: number, estimate: (phase: PhaseShape) => number = phaseMemoryBytes): number | undefined {
+  const { microbatch: _, ...whole } = phase;
+  for (let minibatch = phase.minibatch - 1; minibatch >= 1; minibatch--) {
+    const isWhole = minibatchDivides(minibatch, phase.network.mbstdGroupSize);
+    if (isWhole && estimate({ ...whole, minibatch }) <= bytes) return minibatch;
+  }
+  return undefined;
+}
+
+/** PLACEHOLDER */
+const FIT: Readonly<
+  Record<
+    Precision,
+    {
+      readonly base: number;
+      readonly perResolution: number;
+      readonly hostCopies: number;
+      readonly copies: number;
+      readonly features: number;
+    }
+  >
+> = {
+  Float32: { base: 480e6, perResolution: 35e6, hostCopies: 1.5, copies: 2.5, features: 20 },
+  BFloat16Mixed: { base: 480e6, perResolution: 40e6, hostCopies: 1.5, copies: 2.5, features: 13 },
+};
+
+const WASM = { copies: 3.8, features: 65 };
+
+/** One float32 gradient of every weight of both networks. */
+function gradientBytes(network: NetworkOptions, resolution: number): number {
+  const { generator, discriminator } = parameters(network, resolution);
+  return 4 * (generator + discriminator);
+}
+
+/** Float32 outputs of all layers of the discriminator for one image of `resolution`, the image included; those of the generator are as large. */
+function featureBytes(network: NetworkOptions, resolution: number): number {
+  const maps = (stage: number): number => featureMaps(network, stage);
+  const top = Math.log2(resolution) - 1;
+  let values = resolution ** 2 * (network.channels + maps(top)) + 16 * maps(1) + maps(0);
+  for (let stage = 2; stage <= top; stage++) {
+    const pixels = 4 ** (stage + 1);
+    // Without fused scaling the second convolution puts out all pixels before they are averaged.
+    values += pixels * maps(stage) + (network.fusedScale ? pixels / 4 : (pixels * 5) / 4) * maps(stage - 1);
+  }
+  return 4 * values;
+}
