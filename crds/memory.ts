@@ -54,15 +54,27 @@ export function wasmHeapBytes({ network, resolution, minibatch, microbatch = min
   return WASM.copies * variableBytes(network, resolution) + WASM.features * Math.min(microbatch, minibatch) * featureBytes(network, resolution);
 }
 
+type Estimate = (phase: PhaseShape) => number;
+
 /** The largest minibatch below the phase's own that fits into `bytes` and consists of whole minibatch-stddev groups; undefined where none does. */
-export function largestMinibatch(phase: PhaseShape, bytes: number, estimate: (phase: PhaseShape) => number = phaseMemoryBytes): number | undefined {
+export function largestMinibatch(phase: PhaseShape, bytes: number, estimate: Estimate = phaseMemoryBytes): number | undefined {
   const { microbatch: _, ...whole } = phase;
-  for (let minibatch = phase.minibatch - 1; minibatch >= 1; minibatch--) {
-    const isWhole = minibatchDivides(minibatch, phase.network.mbstdGroupSize);
-    if (isWhole && estimate({ ...whole, minibatch }) <= bytes) return minibatch;
-  }
-  return undefined;
+  return below(phase.minibatch).find(
+    (minibatch) => minibatchDivides(minibatch, phase.network.mbstdGroupSize) && estimate({ ...whole, minibatch }) <= bytes,
+  );
 }
+
+/** The largest part of the phase's minibatch, in whole groups, whose passes fit into `bytes`; undefined where none does. */
+export function largestMicrobatch(phase: PhaseShape, bytes: number, estimate: Estimate = phaseMemoryBytes): number | undefined {
+  const { minibatch, network } = phase;
+  const group = Math.max(1, Math.min(network.mbstdGroupSize, minibatch));
+  return below(minibatch).find(
+    (microbatch) => minibatch % microbatch === 0 && microbatch % group === 0 && estimate({ ...phase, microbatch }) <= bytes,
+  );
+}
+
+/** The whole numbers below `count`, from the largest to 1. */
+const below = (count: number): readonly number[] => Array.from({ length: Math.max(0, count - 1) }, (_, index) => count - 1 - index);
 
 /** PLACEHOLDER */
 const FIT: Readonly<

@@ -1,6 +1,6 @@
 /** What a training will take, phase by phase: images, memory and whether it fits, and time where speed was measured. Decisions only. */
 import { type Estimate, estimate, type PhaseEstimate } from '../../crds/estimate.ts';
-import { largestMinibatch } from '../../crds/memory.ts';
+import { largestMicrobatch, largestMinibatch } from '../../crds/memory.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import type { MemoryLimit } from '../backend/memory-limit.ts';
 import type { PhaseSpeed } from './measure.ts';
@@ -15,8 +15,9 @@ export type PlannedPhase = {
   readonly limitBytes: number | null;
   readonly limitSource: string | null;
   readonly fits: boolean;
-  /** Where it does not fit: the largest minibatch that does; null where none does, or the planned one does. */
+  /** Where it does not fit: the largest minibatch that does, and the largest part of the planned one; null where there is none, or no need. */
   readonly largestMinibatch: number | null;
+  readonly largestMicrobatch: number | null;
   /** Null without fade, or where it was not measured. */
   readonly fadingSecondsPerKimg: number | null;
   readonly settledSecondsPerKimg: number | null;
@@ -87,6 +88,7 @@ function planned(phase: PhaseEstimate, limit: MemoryLimit | undefined, speed: Ph
     limitSource: limit?.source ?? null,
     fits,
     largestMinibatch: fits || !limit ? null : (largestMinibatch(shape, limit.bytes) ?? null),
+    largestMicrobatch: fits || !limit ? null : (largestMicrobatch(shape, limit.bytes) ?? null),
     fadingSecondsPerKimg: speed?.fadingSecondsPerKimg ?? null,
     settledSecondsPerKimg: speed?.settledSecondsPerKimg ?? null,
     seconds: speed ? measuredSeconds(phase, speed) : (images / 1000) * phase.secondsPerKimg,

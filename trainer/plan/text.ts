@@ -1,5 +1,5 @@
 /** A plan as a table for people. */
-import { duration, size } from '../../crds/text.ts';
+import { duration, fittingText, size } from '../../crds/text.ts';
 import type { PlannedPhase, TrainingPlan } from './plan.ts';
 
 const COLUMNS = ['phase', 'images', 'minibatch', 'memory', 's/kimg fading', 's/kimg settled', 'time'] as const;
@@ -37,9 +37,9 @@ function verdict({ phases, fits }: TrainingPlan): readonly string[] {
   const refused = phases.filter((phase) => !phase.fits).toReversed();
   return [
     ...rough,
-    ...refused.map(({ resolution, memoryBytes, limitBytes, limitSource, largestMinibatch }) => {
-      const largest = largestMinibatch === null ? 'not even a minibatch of 1 fits' : `the largest minibatch that fits is ${largestMinibatch}`;
-      return `memory: ${resolution}x${resolution} needs ${size(memoryBytes)}, ${limitSource} is ${size(limitBytes ?? 0)}: ${largest}`;
+    ...refused.map(({ resolution, memoryBytes, limitBytes, limitSource, largestMinibatch, largestMicrobatch }) => {
+      const needs = `memory: ${resolution}x${resolution} needs ${size(memoryBytes)}, ${limitSource} is ${size(limitBytes ?? 0)}`;
+      return `${needs}: ${fittingText(largestMinibatch, largestMicrobatch)}`;
     }),
   ];
 }

@@ -30,13 +30,15 @@ test('a phase that does not fit is refused with exit code 3, its need, the limit
   const phase = phaseOf(128, 16);
   const { exitCode, message } = refused('DoesNotFit', () => checkMemory([phaseOf(4, 16), phase], NATIVE, limitOf(9e9)));
   assert.equal(exitCode, 3);
-  const [, need, largest] = /^128x128 needs ([\d.]+) GB .* limit is 9\.0 GB: the largest minibatch that fits is (\d+)\. /.exec(message) ?? [];
+  const [, need, largest, part] = /^128x128 needs ([\d.]+) GB .* limit is 9\.0 GB: the largest minibatch that fits is (\d+), and the largest microbatch of this one is (\d+)\. /.exec(message) ?? [];
   assert.equal(need, (phaseMemoryBytes(phase) / 1e9).toFixed(1));
   assert.match(message, /spec\.phases\[resolution 128\].*template\.resources\.limits\.memory/);
   const minibatch = Number(largest);
   assert(minibatch % 4 === 0, `groups of 4 do not divide ${minibatch}`);
   assert(phaseMemoryBytes({ ...phase, minibatch }) <= 9e9);
   assert(phaseMemoryBytes({ ...phase, minibatch: minibatch + 4 }) > 9e9);
+  assert(phaseMemoryBytes({ ...phase, microbatch: Number(part) }) <= 9e9);
+  assert(phaseMemoryBytes({ ...phase, microbatch: 2 * Number(part) }) > 9e9);
 });
 
 test('of several phases that do not fit the last resolution is named first', () => {

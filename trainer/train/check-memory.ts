@@ -1,9 +1,9 @@
 /** Refuses a run that does not fit, before its first image: names what each phase needs, what there is, and the largest minibatch that fits. */
 import { PgganError } from '../../crds/errors.ts';
-import { largestMinibatch, phaseMemoryBytes, type PhaseShape, phaseShape, wasmHeapBytes } from '../../crds/memory.ts';
+import { largestMicrobatch, largestMinibatch, phaseMemoryBytes, type PhaseShape, phaseShape, wasmHeapBytes } from '../../crds/memory.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { phases } from '../../crds/schedule.ts';
-import { size } from '../../crds/text.ts';
+import { fittingText, size } from '../../crds/text.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { MemoryLimit } from '../backend/memory-limit.ts';
 
@@ -68,14 +68,15 @@ function check(phases: readonly PhaseShape[], estimate: Estimate, limitOf: Limit
 
 function refusal({ phase, limit, bytes }: Checked, estimate: Estimate): string {
   const { resolution, minibatch, precision } = phase;
-  const fitting = largestMinibatch(phase, limit.bytes, estimate);
-  const largest = fitting === undefined ? 'not even a minibatch of 1 fits' : `the largest minibatch that fits is ${fitting}`;
-  return `${resolution}x${resolution} needs ${size(bytes)} of memory with a minibatch of ${minibatch} in ${precision}, but ${limit.source} is ${size(limit.bytes)}: ${largest}`;
+  const needs = `${resolution}x${resolution} needs ${size(bytes)} of memory with a minibatch of ${minibatch} in ${precision}`;
+  const minibatchThatFits = largestMinibatch(phase, limit.bytes, estimate) ?? null;
+  const microbatchThatFits = largestMicrobatch(phase, limit.bytes, estimate) ?? null;
+  return `${needs}, but ${limit.source} is ${size(limit.bytes)}: ${fittingText(minibatchThatFits, microbatchThatFits)}`;
 }
 
 function remedy(resolutions: readonly number[]): string {
   const fields = resolutions.map((resolution) => `spec.phases[resolution ${resolution}]`).join(', ');
-  return `Lower minibatch in ${fields} (or spec.schedule.minibatches), or raise template.resources.limits.memory there`;
+  return `Lower minibatch (or set microbatch) in ${fields}, or raise template.resources.limits.memory there`;
 }
 
 /** How far the estimates may be off. */
