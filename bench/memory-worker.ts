@@ -12,7 +12,10 @@ import { toTensorFiles } from '../trainer/train/tensor-files.ts';
 import { serve } from './child.ts';
 
 /** `begin` saves untrained networks as if `images` had been shown; `train` goes on from there to the end of the phase. */
-export type PhaseRequest = { readonly run: TrainingRun } & ({ readonly task: 'begin'; readonly images: number } | { readonly task: 'train' });
+export type PhaseRequest = { readonly run: TrainingRun } & (
+  | { readonly task: 'begin'; readonly images: number }
+  | { readonly task: 'train' }
+);
 export type PhaseAnswer = { readonly peakBytes: number };
 
 await serve(async (request: PhaseRequest): Promise<PhaseAnswer> => {
@@ -28,7 +31,8 @@ await serve(async (request: PhaseRequest): Promise<PhaseAnswer> => {
 });
 
 async function begin(run: TrainingRun, images: number): Promise<void> {
-  const { store, writer, options, close } = await openRun(run, true);
+  const open = await openRun(run, true);
+  const { store, writer, options } = open;
   const position = { ...START, images, imagesAtIterationStart: images, imagesAtTickStart: images };
   const state = {
     ...position,
@@ -41,7 +45,7 @@ async function begin(run: TrainingRun, images: number): Promise<void> {
   };
   const files = toTensorFiles(options.shape, initialValues(options, createRandom(run.seed)));
   await saveCheckpoint(store, { images, files, state, logs: {} }, () => writer.check());
-  await close();
+  await open.close();
 }
 
 async function train(run: TrainingRun): Promise<void> {

@@ -48,7 +48,8 @@ export function estimate(spec: PGGANTrainingSpec): Estimate {
           memoryBytes: phaseMemoryBytes(shape),
           secondsPerKimg:
             1000 *
-            (SECONDS_PER_IMAGE + (TRAINING_FLOP_PER_MAC * forwardMacs(network, phase.resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads)),
+            (SECONDS_PER_IMAGE +
+              (TRAINING_FLOP_PER_MAC * forwardMacs(network, phase.resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads)),
         };
       }),
   );

@@ -19,7 +19,10 @@ export type PhaseShape = {
 };
 
 /** Of a run's phase at one level of its schedule. */
-export function phaseShape({ network, schedule, precision }: Pick<TrainingRun, 'network' | 'schedule' | 'precision'>, level: Level): PhaseShape {
+export function phaseShape(
+  { network, schedule, precision }: Pick<TrainingRun, 'network' | 'schedule' | 'precision'>,
+  level: Level,
+): PhaseShape {
   const { resolution, minibatch } = level;
   return { network, finalResolution: schedule.resolution, resolution, minibatch, precision };
 }
@@ -33,15 +36,21 @@ export function phaseShape({ network, schedule, precision }: Pick<TrainingRun, '
  * the host (restored, current, being saved); copies of the phase's variables in TensorFlow, with their gradients and scaled weights; and for
  * each image of a pass every layer's output, as often as the two derivatives of the gradient penalty keep it.
  */
-export function phaseMemoryBytes({ network, finalResolution, resolution, minibatch, microbatch = minibatch, precision }: PhaseShape): number {
-  const { base, perResolution, hostCopies, copies, features } = FIT[precision];
+export function phaseMemoryBytes({
+  network,
+  finalResolution,
+  resolution,
+  minibatch,
+  microbatch = minibatch,
+  precision,
+}: PhaseShape): number {
   const passImages = Math.min(microbatch, minibatch);
   return (
-    base +
-    perResolution * (Math.log2(resolution) - 1) +
-    hostCopies * variableBytes(network, finalResolution) +
-    copies * variableBytes(network, resolution) +
-    features * passImages * featureBytes(network, resolution) +
+    BASE_BYTES +
+    BYTES_PER_RESOLUTION * (Math.log2(resolution) - 1) +
+    HOST_COPIES * variableBytes(network, finalResolution) +
+    TENSORFLOW_COPIES * variableBytes(network, resolution) +
+    FEATURES[resolution > 4 ? precision : 'Float32'] * passImages * featureBytes(network, resolution) +
     (passImages < minibatch ? gradientBytes(network, resolution) : 0)
   );
 }
@@ -51,7 +60,9 @@ export function phaseMemoryBytes({ network, finalResolution, resolution, minibat
  * heap grows in steps of a fifth, which is how far off this may be.
  */
 export function wasmHeapBytes({ network, resolution, minibatch, microbatch = minibatch }: PhaseShape): number {
-  return WASM.copies * variableBytes(network, resolution) + WASM.features * Math.min(microbatch, minibatch) * featureBytes(network, resolution);
+  return (
+    WASM.copies * variableBytes(network, resolution) + WASM.features * Math.min(microbatch, minibatch) * featureBytes(network, resolution)
+  );
 }
 
 type Estimate = (phase: PhaseShape) => number;
@@ -76,22 +87,13 @@ export function largestMicrobatch(phase: PhaseShape, bytes: number, estimate: Es
 /** The whole numbers below `count`, from the largest to 1. */
 const below = (count: number): readonly number[] => Array.from({ length: Math.max(0, count - 1) }, (_, index) => count - 1 - index);
 
-/** PLACEHOLDER */
-const FIT: Readonly<
-  Record<
-    Precision,
-    {
-      readonly base: number;
-      readonly perResolution: number;
-      readonly hostCopies: number;
-      readonly copies: number;
-      readonly features: number;
-    }
-  >
-> = {
-  Float32: { base: 480e6, perResolution: 35e6, hostCopies: 1.5, copies: 2.5, features: 20 },
-  BFloat16Mixed: { base: 480e6, perResolution: 40e6, hostCopies: 1.5, copies: 2.5, features: 13 },
-};
+/** Fitted to the measurements of docs/performance.md, all at once. */
+const BASE_BYTES = 530e6;
+const BYTES_PER_RESOLUTION = 30e6;
+const HOST_COPIES = 2;
+const TENSORFLOW_COPIES = 2.9;
+/** At 4x4 mixed precision computes in float32. */
+const FEATURES = { Float32: 15.2, BFloat16Mixed: 8.5 } as const;
 
 const WASM = { copies: 3.8, features: 65 };
 

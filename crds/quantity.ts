@@ -22,7 +22,8 @@ const FACTORS: Readonly<Record<string, number>> = {
 /** The value of a quantity, or undefined for what is none. */
 export function quantityValue(quantity: string | number): number | undefined {
   if (typeof quantity === 'number') return quantity;
-  const [, number = '', suffix = '', exponent] = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?\d+))$/.exec(quantity) ?? [];
+  const [, number = '', suffix = '', exponent] =
+    /^([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?\d+))$/.exec(quantity) ?? [];
   if (number === '') return undefined;
   return Number(number) * (exponent === undefined ? (FACTORS[suffix] ?? Number.NaN) : 10 ** Number(exponent));
 }

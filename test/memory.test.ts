@@ -39,7 +39,10 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
     assert(four !== undefined && eight !== undefined && four < eight);
     const started = pggan(t, ['start', file], { env: { PGGAN_MEMORY_LIMIT_BYTES: String(eight - 1) } });
     assert.equal((await started.ended).code, 3, said(started));
-    assert.match(said(started), /8x8 needs .* with a minibatch of 1024 in Float32, but PGGAN_MEMORY_LIMIT_BYTES is .*: the largest minibatch that fits is 1020/);
+    assert.match(
+      said(started),
+      /8x8 needs .* with a minibatch of 1024 in Float32, but PGGAN_MEMORY_LIMIT_BYTES is .*: the largest minibatch that fits is 1020/,
+    );
     assert(!trained('small'));
   });
 

@@ -43,7 +43,9 @@ program
   .action(evaluateRun);
 program
   .command('plan')
-  .description('says what the trainings of a manifest will take: memory, and time measured on this machine; exit code 3 when they do not fit')
+  .description(
+    'says what the trainings of a manifest will take: memory, and time measured on this machine; exit code 3 when they do not fit',
+  )
   .argument('<manifest>', 'YAML file with PGGANTraining objects')
   .option('--estimate', 'measure nothing; time within a factor of two')
   .option('--iterations <n>', 'iterations measured per program, of which the median is taken', positiveInteger, 3)

@@ -54,4 +54,8 @@ test('what PGGAN_MEMORY_LIMIT_BYTES says overrides the system, and nonsense in i
   assert.throws(() => memoryLimit({ PGGAN_MEMORY_LIMIT_BYTES: '8Gi' }, () => undefined), /PGGAN_MEMORY_LIMIT_BYTES is '8Gi'/);
 });
 
-test('where the system tells nothing there is no limit', () => assert.equal(memoryLimit({}, () => undefined), undefined));
+test('where the system tells nothing there is no limit', () =>
+  assert.equal(
+    memoryLimit({}, () => undefined),
+    undefined,
+  ));

@@ -27,7 +27,8 @@ export function memoryLimit(
   const given = env[LIMIT_VARIABLE];
   if (given !== undefined && given !== '') {
     const bytes = Number(given);
-    if (!(bytes > 0 && Number.isFinite(bytes))) throw new PgganError('OptionsInvalid', `${LIMIT_VARIABLE} is '${given}': give a number of bytes`);
+    if (!(bytes > 0 && Number.isFinite(bytes)))
+      throw new PgganError('OptionsInvalid', `${LIMIT_VARIABLE} is '${given}': give a number of bytes`);
     return { bytes, source: LIMIT_VARIABLE, freeBytes };
   }
   const groupBytes = controlGroupLimit(read);

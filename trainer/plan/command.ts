@@ -5,7 +5,9 @@ import { readManifests } from '../../crds/manifest.ts';
 import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
+import { expectedBackend } from '../backend/backend.ts';
 import { type MemoryLimit, memoryLimit } from '../backend/memory-limit.ts';
+import { checkMemory, phasesAhead } from '../train/check-memory.ts';
 import { stepOptions } from '../train/open-run.ts';
 import { measurePhase, type PhaseSpeed } from './measure.ts';
 import { isWithin, planTraining } from './plan.ts';
@@ -21,6 +23,9 @@ export async function planManifest(file: string, options: Options): Promise<numb
   for (const training of trainings) {
     const run = planningRun(training);
     const limitOf = limits(run);
+    const backend = expectedBackend();
+    // What WebAssembly cannot train has no plan.
+    if (backend.kind === 'wasm') checkMemory(phasesAhead(run, 0), backend, limitOf);
     const plan = await planTraining(training, limitOf, (phase) => measure(run, phase, options));
     process.stdout.write(`${options.json ? JSON.stringify(plan) : planText(plan)}\n`);
     fits &&= plan.fits;
@@ -44,7 +49,11 @@ function limits({ task }: TrainingRun): (resolution: number) => MemoryLimit | un
   };
 }
 
-async function measure(run: TrainingRun, { shape, fadingImages, memoryBytes }: PhaseEstimate, options: Options): Promise<PhaseSpeed | undefined> {
+async function measure(
+  run: TrainingRun,
+  { shape, fadingImages, memoryBytes }: PhaseEstimate,
+  options: Options,
+): Promise<PhaseSpeed | undefined> {
   if (options.estimate || !isWithin(memoryBytes, memoryLimit())) return undefined;
   const { resolution, minibatch } = shape;
   process.stderr.write(`measuring ${resolution}x${resolution}\n`);

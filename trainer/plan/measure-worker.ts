@@ -20,7 +20,7 @@ export type MeasureAnswer =
       readonly kind: 'measured';
       readonly backend: Backend;
       /** Of each program, in the order asked for. */
-      readonly programs: readonly { readonly startSeconds: number; readonly iterationSeconds: readonly number[] }[];
+      readonly programs: readonly { readonly iterationSeconds: readonly number[] }[];
     }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -38,13 +38,10 @@ async function measure({ options, keys, threads, seed, iterations }: MeasureRequ
   const random = createRandom(seed);
   const session = createSession(options, backend.kind === 'wasm' ? 'eager' : 'graph', initialValues(options, random));
   const programs = keys.map((key) => {
-    let iterate = (): void => undefined;
-    const startSeconds = secondsOf(() => {
-      session.enter(key);
-      iterate = syntheticIteration(options, key, session, random);
-      iterate();
-    });
-    return { startSeconds, iterationSeconds: Array.from({ length: iterations }, () => secondsOf(iterate)) };
+    session.enter(key);
+    const iterate = syntheticIteration(options, key, session, random);
+    iterate();
+    return { iterationSeconds: Array.from({ length: iterations }, () => secondsOf(iterate)) };
   });
   return { kind: 'measured', backend, programs };
 }

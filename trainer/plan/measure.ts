@@ -38,7 +38,9 @@ export async function measurePhase(
 type Measured = Extract<MeasureAnswer, { readonly kind: 'measured' }>;
 
 async function askWorker(request: MeasureRequest, phase: string): Promise<Measured> {
-  const worker = fork(new URL(`measure-worker${extname(import.meta.filename)}`, import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const worker = fork(new URL(`measure-worker${extname(import.meta.filename)}`, import.meta.url), {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
   worker.send(request);
   return new Promise((resolve, reject) => {
     const failed = (why: string): void => reject(new PgganError('BackendUnavailable', `${phase} could not be measured: ${why}`));

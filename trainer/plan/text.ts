@@ -10,7 +10,12 @@ export function planText(plan: TrainingPlan): string {
   const where = processor === null ? 'nothing measured' : `measured on ${processor} (${backend})`;
   const rows = [COLUMNS, ...plan.phases.map(cells), ['total', thousands(plan.images), '', '', '', '', time(plan)]];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const table = rows.map((row) => row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join('  ').trimEnd());
+  const table = rows.map((row) =>
+    row
+      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
   return [
     `${name}: ${resolution}x${resolution}, ${precision}, ${threads} threads; ${where}`,
     ...table,
@@ -44,7 +49,8 @@ function verdict({ phases, fits }: TrainingPlan): readonly string[] {
   ];
 }
 
-const time = ({ phases, seconds }: TrainingPlan): string => `${phases.every(({ isMeasured }) => isMeasured) ? '' : '~'}${duration(seconds)}`;
+const time = ({ phases, seconds }: TrainingPlan): string =>
+  `${phases.every(({ isMeasured }) => isMeasured) ? '' : '~'}${duration(seconds)}`;
 
 const thousands = (images: number): string => images.toLocaleString('en');
 

@@ -30,7 +30,10 @@ test('a phase that does not fit is refused with exit code 3, its need, the limit
   const phase = phaseOf(128, 16);
   const { exitCode, message } = refused('DoesNotFit', () => checkMemory([phaseOf(4, 16), phase], NATIVE, limitOf(9e9)));
   assert.equal(exitCode, 3);
-  const [, need, largest, part] = /^128x128 needs ([\d.]+) GB .* limit is 9\.0 GB: the largest minibatch that fits is (\d+), and the largest microbatch of this one is (\d+)\. /.exec(message) ?? [];
+  const [, need, largest, part] =
+    /^128x128 needs ([\d.]+) GB .* limit is 9\.0 GB: the largest minibatch that fits is (\d+), and the largest microbatch of this one is (\d+)\. /.exec(
+      message,
+    ) ?? [];
   assert.equal(need, (phaseMemoryBytes(phase) / 1e9).toFixed(1));
   assert.match(message, /spec\.phases\[resolution 128\].*template\.resources\.limits\.memory/);
   const minibatch = Number(largest);
@@ -65,14 +68,23 @@ test('what fits by less than the estimate is sure of, and what others hold, is w
 });
 
 test('without a known limit, and on a GPU, nothing is refused', () => {
-  assert.deepEqual(checkMemory([phaseOf(512, 64)], NATIVE, () => undefined), []);
+  assert.deepEqual(
+    checkMemory([phaseOf(512, 64)], NATIVE, () => undefined),
+    [],
+  );
   assert.deepEqual(checkMemory([phaseOf(512, 64)], { kind: 'native', device: 'gpu' }, limitOf(1e9)), []);
 });
 
 test('WebAssembly refuses mixed precision at once, and what its heap of 4 GB cannot hold with exit code 3', () => {
-  assert.match(refused('OptionsInvalid', () => checkMemory([phaseOf(4, 4, 'BFloat16Mixed')], WASM, () => undefined)).message, /set it to Float32/);
+  assert.match(
+    refused('OptionsInvalid', () => checkMemory([phaseOf(4, 4, 'BFloat16Mixed')], WASM, () => undefined)).message,
+    /set it to Float32/,
+  );
   const { message, exitCode } = refused('DoesNotFit', () => checkMemory([phaseOf(64, 16)], WASM, limitOf(64e9)));
   assert.equal(exitCode, 3);
   assert.match(message, /WebAssembly's heap is 4\.3 GB/);
-  assert.deepEqual(checkMemory([phaseOf(4, 4)], WASM, () => undefined), []);
+  assert.deepEqual(
+    checkMemory([phaseOf(4, 4)], WASM, () => undefined),
+    [],
+  );
 });

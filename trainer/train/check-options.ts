@@ -20,7 +20,8 @@ export function checkOptions(run: TrainingRun, dataset: Pick<Dataset, 'folder' |
     );
   }
   const faults = scheduleFaults(schedule, network, totalKimg);
-  if (faults.length > 0) throw new PgganError('OptionsInvalid', faults.map(({ kind, message }) => `${FIELDS[kind]}: ${message}`).join('; '));
+  if (faults.length > 0)
+    throw new PgganError('OptionsInvalid', faults.map(({ kind, message }) => `${FIELDS[kind]}: ${message}`).join('; '));
 }
 
 const FIELDS = { growth: 'spec.schedule.trainKimg', length: 'spec.totalKimg', minibatch: 'minibatch' } as const;
