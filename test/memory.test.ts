@@ -15,7 +15,7 @@ import { createWorkspace, newestCheckpoint, uriOf, type Workspace } from './harn
 
 /** Grows once, from 4x4 to 8x8. */
 const SPEC = { resolution: 8, totalKimg: 3 };
-/** Minibatches of which the first phase takes 1 GB more than the second. */
+/** The second phase takes more memory than the first. */
 const WIDE = { schedule: { trainKimg: 1, transitionKimg: 1, minibatches: [{ resolution: 8, minibatch: 1024 }] } };
 
 suite('a run is weighed before it begins', { concurrency: false }, () => {
@@ -44,6 +44,7 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
       /8x8 needs .* with a minibatch of 1024 in Float32, but PGGAN_MEMORY_LIMIT_BYTES is .*: the largest minibatch that fits is 1020/,
     );
     assert(!trained('small'));
+    assert(!existsSync(join(workspace.runFolder('tiny', 'small'), 'run.json')), 'the smaller minibatch would be refused as another run');
   });
 
   test('a phase refuses itself with exit code 3, and leaves the reason as its last word', async (t) => {
@@ -87,12 +88,12 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
     await succeeded(plan);
     const rows = plan.lines.filter((line) => /^(4x4|8x8|total) /.test(line)).map((line) => line.split(/ {2,}/));
     assert.deepEqual(
-      rows.map(([phase, images, minibatch]) => [phase, images, minibatch]),
+      rows.map(([phase, images]) => [phase, images]),
       [
-        ['4x4', '1,024', '16'],
-        ['8x8', '1,984', '16'],
-        ['total', '3,008', '3 s'],
-      ].map((row) => (row[0] === 'total' ? [row[0], row[1], rows.at(-1)?.[2]] : row)),
+        ['4x4', '1,024'],
+        ['8x8', '1,984'],
+        ['total', '3,008'],
+      ],
     );
     const [four = [], eight = []] = rows;
     assert.equal(four[4], '-', '4x4 never fades in');

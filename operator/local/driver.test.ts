@@ -99,7 +99,7 @@ test('a manifest with a training and a synthesis runs both to the end and says w
   assert.equal(await command.code, 0, command.errors.join('\n'));
   const text = command.lines.join('\n');
   assert.match(text, /phantom/);
-  assert.match(text, /about \d+ .B of disk and, very roughly, \d+ s to \d+/);
+  assert.match(text, /about \d+ MB of memory, \d+ .B of disk and, very roughly, \d+ s to \d+/);
   assert.match(text, /4x4 is complete at 1\.0 kimg; newest picture: runs\/default\/tiny\/samples\//);
   assert.match(text, /kimg · [\d.]+ passes · .*loss G/);
   assert.match(text, /Mean of 1000 fakes against the mean of 2000 reals: correlation -?\d/);

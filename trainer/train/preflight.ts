@@ -4,6 +4,8 @@ import { type PreflightProgress, PROGRESS_VERSION } from '../../crds/progress.ts
 import type { TrainingRun } from '../../crds/run.ts';
 import { expectedBackend } from '../backend/backend.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
+import { findNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
+import { openStore } from '../checkpoint/open-store.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
@@ -11,17 +13,18 @@ import { openRun } from './open-run.ts';
 
 /** Returns the exit code. @throws {PgganError} what would end the training too */
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
+  // Before the folder is claimed: the answer to a refusal are other options, which would find a claim in their way.
+  const warnings = await checkPhases(run);
   const open = await openRun(run, false);
   try {
+    for (const warning of [...open.warnings, ...warnings]) print(`warning: ${warning}`);
     const images = open.restored?.manifest.images ?? 0;
-    const started = open.restored ? images : (open.origin?.images ?? 0);
-    for (const warning of [...open.warnings, ...checkPhases(run, started)]) print(`warning: ${warning}`);
     const progress: PreflightProgress = {
       version: PROGRESS_VERSION,
       kind: 'preflight',
       state: 'Complete',
       fingerprint: open.record.fingerprint,
-      images: started,
+      images: open.restored ? images : (open.origin?.images ?? 0),
       complete: images >= run.totalKimg * 1000,
       datasetBytes: Object.fromEntries([...open.dataset.bytes].map(([resolution, bytes]) => [String(resolution), bytes])),
       datasetImages: open.dataset.images,
@@ -39,10 +42,11 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
 }
 
 /** The memory of the phases still to be trained; the preflight's own pod is small and says nothing about theirs. */
-function checkPhases(run: TrainingRun, images: number): readonly string[] {
+async function checkPhases(run: TrainingRun): Promise<readonly string[]> {
   const { phaseMemory } = run.task.kind === 'preflight' ? run.task : {};
   if (phaseMemory === undefined) return [];
-  const ahead = phasesAhead(run, images);
+  const newest = await findNewestCheckpoint(openStore(run.run.uri));
+  const ahead = phasesAhead(run, newest?.checkpoint.manifest.images ?? (run.initFrom?.startKimg ?? 0) * 1000);
   // Should the phases' backend turn out to be another one, they look again.
   const backend = expectedBackend();
   if (phaseMemory === 'shared') return checkMemory(ahead, backend, () => memoryLimit());
