@@ -22,7 +22,25 @@ type Measured = readonly [
 
 /** VmHWM of the process of each phase, from the checkpoint it began with to the one it ended with. */
 const MEASURED: readonly Measured[] = [
-  // ROWS
+  ['small', 4, 4, 64, 'fp32', 567],
+  ['small', 8, 8, 64, 'fp32', 670],
+  ['small', 16, 16, 16, 'fp32', 677],
+  ['small', 16, 16, 64, 'fp32', 835],
+  ['small', 32, 32, 16, 'fp32', 865],
+  ['small', 64, 64, 16, 'bf16', 952],
+  ['small', 128, 128, 4, 'fp32', 971],
+  ['small', 32, 32, 64, 'bf16', 1094],
+  ['small', 64, 64, 16, 'fp32', 1191],
+  ['small', 128, 128, 16, 'fp32', 1670],
+  ['small', 256, 256, 8, 'fp32', 1794],
+  ['small', 512, 512, 4, 'fp32', 1824],
+  ['middle', 4, 4, 64, 'fp32', 824],
+  ['middle', 8, 8, 16, 'bf16', 1000],
+  ['middle', 16, 16, 16, 'fp32', 1325],
+  ['full', 4, 4, 16, 'fp32', 1490],
+  ['full', 8, 8, 16, 'fp32', 2214],
+  ['full', 512, 4, 64, 'fp32', 2427],
+  ['full', 16, 16, 4, 'fp32', 2871],
 ];
 
 const shapeOf = (width: Width, finalResolution: number, resolution: number, minibatch: number, type: 'fp32' | 'bf16'): PhaseShape => ({
