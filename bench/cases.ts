@@ -82,7 +82,9 @@ const MEMORY_CASES: Readonly<Record<Width, readonly (readonly [number, number, n
     [512, 512, 8, 'bf16'],
   ],
   middle: [
+    [4, 4, 64, 'fp32'],
     [8, 8, 16, 'bf16'],
+    [256, 8, 16, 'fp32'],
     [16, 16, 16, 'fp32'],
     [64, 64, 4, 'bf16'],
     [64, 64, 8, 'fp32'],

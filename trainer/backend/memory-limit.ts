@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
 
 /** Overrides what the system says, where that is wrong: a limit in bytes. */
-export const LIMIT_VARIABLE = 'PGGAN_MEMORY_LIMIT_BYTES';
+const LIMIT_VARIABLE = 'PGGAN_MEMORY_LIMIT_BYTES';
 
 export type MemoryLimit = {
   readonly bytes: number;
