@@ -10,7 +10,7 @@ import { createRandom } from '../trainer/train/random.ts';
 import { initialValues } from '../trainer/train/session.ts';
 import { fromTensorFiles, toTensorFiles } from '../trainer/train/tensor-files.ts';
 import { stepOptions } from './cases.ts';
-import { median } from './child.ts';
+import { median } from '../trainer/plan/median.ts';
 
 export type CheckpointRunOptions = { readonly resolution: number; readonly iterations: number; readonly folder: string };
 

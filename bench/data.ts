@@ -7,7 +7,8 @@ import { createPhantoms } from '../trainer/data/phantoms.ts';
 import { discriminatorFeeds, type FeedSource, generatorFeeds } from '../trainer/train/feeds.ts';
 import { createRandom } from '../trainer/train/random.ts';
 import { stepOptions } from './cases.ts';
-import { type Child, median } from './child.ts';
+import type { Child } from './child.ts';
+import { median } from '../trainer/plan/median.ts';
 import { startTwin } from './twin.ts';
 
 export type DataRunOptions = {

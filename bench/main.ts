@@ -1,9 +1,10 @@
-/** `npm run bench -- step|data|checkpoint|quality [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality|memory [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
 import { type DataResult, type DataRunOptions, measureData } from './data.ts';
-import { stepCases, type Filter, type StepCase } from './cases.ts';
+import { memoryCases, stepCases, type Filter, type MemoryFilter, type StepCase } from './cases.ts';
+import { measureMemory, type MemoryResult } from './memory.ts';
 import { CONFIGURATIONS, measureQuality, type QualityResult, type QualityRunOptions } from './quality.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
@@ -87,6 +88,31 @@ const QUALITY_COLUMNS = [
   { title: 'floor', cell: (row: QualityResult) => figure(row.floor) },
   { title: 'mean corr', cell: (row: QualityResult) => row.meanCorrelation.toFixed(4) },
   { title: 'spread', cell: (row: QualityResult) => row.spreadRatio.toFixed(3) },
+];
+
+program
+  .command('memory')
+  .description('the most memory that the process of a phase takes, from checkpoint to checkpoint, beside what was estimated')
+  .option('--json', 'lines of JSON', false)
+  .addOption(new Option('--width <width>', 'only this one').choices(['small', 'middle', 'full']))
+  .addOption(new Option('--precision <precision>', 'only this one').choices(['Float32', 'BFloat16Mixed']))
+  .option('--resolutions <list>', 'only phases of these, separated by commas', wholes)
+  .option('--threads <n>', 'threads per op', whole, 2)
+  .action(async (options: MemoryFilter & { readonly threads: number; readonly json: boolean }) => {
+    const table = printer<MemoryResult>(MEMORY_COLUMNS, options.json, print);
+    table.header();
+    for (const each of memoryCases(options)) table.row(await measureMemory(each, options.threads));
+  });
+
+const MEMORY_COLUMNS = [
+  {
+    title: 'case',
+    cell: ({ width, finalResolution, resolution, minibatch, precision }: MemoryResult) =>
+      `${width} ${resolution} of ${finalResolution}, ${minibatch} ${precision === 'Float32' ? 'fp32' : 'bf16'}`,
+  },
+  { title: 'GB', cell: (row: MemoryResult) => gigabytes(row.measuredBytes) },
+  { title: 'estimated', cell: (row: MemoryResult) => gigabytes(row.estimatedBytes) },
+  { title: 'estimated/measured', cell: (row: MemoryResult) => figure(row.estimatedOverMeasured) },
 ];
 
 const DATA_COLUMNS = [

@@ -2,7 +2,8 @@
 import { asError } from '../crds/errors.ts';
 import { flopsPerImage } from './flops.ts';
 import { type StepCase, stepOptions } from './cases.ts';
-import { type Child, median, startWorker } from './child.ts';
+import { type Child, startWorker } from './child.ts';
+import { median } from '../trainer/plan/median.ts';
 import type { PeakAnswer, PeakRequest } from './peak-worker.ts';
 import type { FirstAnswer, StepRequest, TimedAnswer, TimedRequest } from './step-worker.ts';
 import { startTwin, twinCase } from './twin.ts';

@@ -1,54 +1,40 @@
 /** What no schema can say: options that are valid one by one and would waste a run together. Such a training is Not Accepted. */
 import type { Problem } from './cel.ts';
+import { type ScheduleFault, scheduleFaults } from './check-schedule.ts';
 import { PRESETS } from './presets.ts';
 import { resolveNetwork, resolveSchedule } from './resolve.ts';
-import { type Level, type Schedule, fadedInImages } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import type { PGGANTraining, PGGANTrainingSpec } from './v1alpha1/pggan-training.ts';
 
 /** Everything for which `training` (already valid by its schema) must not start; empty when it may. */
 export function checkTraining({ spec }: PGGANTraining): readonly Problem[] {
   const schedule = resolveSchedule(spec);
-  return [...growthProblems(spec, schedule), ...minibatchProblems(spec, schedule), ...networkProblems(spec)];
-}
-
-function growthProblems(spec: PGGANTrainingSpec, schedule: Schedule): readonly Problem[] {
-  const { resolution, initialResolution, trainKimg, transitionKimg } = schedule;
-  if (resolution > initialResolution && trainKimg + transitionKimg === 0) {
-    return [
-      {
-        field: 'spec.schedule.trainKimg',
-        message: `trainKimg and transitionKimg are both 0, so the network would stay at ${initialResolution}x${initialResolution}; to start at full resolution set initialResolution to ${resolution}`,
-      },
-    ];
-  }
-  const fadedInKimg = fadedInImages(schedule) / 1000;
-  if (spec.totalKimg > fadedInKimg) return [];
+  const faults = scheduleFaults(schedule, resolveNetwork(spec), spec.totalKimg);
   return [
-    {
-      field: 'spec.totalKimg',
-      message: `the run ends at ${spec.totalKimg} kimg, before ${resolution}x${resolution} has faded in at ${fadedInKimg} kimg; raise it, or lower schedule.trainKimg and transitionKimg`,
-    },
+    ...faults.map((fault) => ({ field: fieldOf(spec, fault), message: fault.message })),
+    ...emptyMinibatches(spec, schedule),
+    ...networkProblems(spec),
   ];
 }
 
-/** Levels below the initial resolution are never trained and may hold anything. */
-function minibatchProblems(spec: PGGANTrainingSpec, schedule: Schedule): readonly Problem[] {
-  const { mbstdGroupSize } = resolveNetwork(spec);
-  return schedule.levels
-    .filter((level) => level.resolution >= schedule.initialResolution)
-    .flatMap((level) => {
-      const message = minibatchProblem(spec, level, mbstdGroupSize);
-      return message ? [{ field: minibatchField(spec, level.resolution), message }] : [];
-    });
+function fieldOf(spec: PGGANTrainingSpec, fault: ScheduleFault): string {
+  switch (fault.kind) {
+    case 'growth':
+      return 'spec.schedule.trainKimg';
+    case 'length':
+      return 'spec.totalKimg';
+    case 'minibatch':
+      return minibatchField(spec, fault.resolution);
+  }
 }
 
-function minibatchProblem(spec: PGGANTrainingSpec, { minibatch, resolution }: Level, groupSize: number): string | undefined {
-  const at = `at ${resolution}x${resolution}`;
-  if (minibatch === 0)
-    return `${at} nothing is left of the minibatch after rounding down to a multiple of the ${gpusOf(spec)} GPUs of preset ${spec.preset}`;
-  const group = Math.min(groupSize, minibatch);
-  if (group === 0 || minibatch % group === 0) return undefined;
-  return `${at} the minibatch is ${minibatch}, which groups of ${group} images (network.mbstdGroupSize) do not divide; take a multiple of ${group} or change the group size`;
+function emptyMinibatches(spec: PGGANTrainingSpec, { levels, initialResolution }: Schedule): readonly Problem[] {
+  return levels
+    .filter(({ resolution, minibatch }) => resolution >= initialResolution && minibatch === 0)
+    .map(({ resolution }) => ({
+      field: minibatchField(spec, resolution),
+      message: `at ${resolution}x${resolution} nothing is left of the minibatch after rounding down to a multiple of the ${gpusOf(spec)} GPUs of preset ${spec.preset}`,
+    }));
 }
 
 const gpusOf = ({ preset }: PGGANTrainingSpec): number => (preset ? PRESETS[preset].gpus : 1);

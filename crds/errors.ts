@@ -71,7 +71,8 @@ export const ERRORS = {
   DoesNotFit: {
     exit: 3,
     meaning: 'The training would not fit into the memory it is given.',
-    remedy: 'Lower the minibatch that the message names, or give the phase more memory.',
+    remedy:
+      'Lower the minibatch (or set the microbatch) that the message names, or give the phase more memory; `plan` says what each phase needs.',
   },
   StoreUnavailable: {
     exit: 4,

@@ -226,3 +226,26 @@ const ratesFrom128 = (preset: keyof typeof PRESETS): number[] =>
 
 const ticks = (schedule: NonNullable<PGGANTraining['spec']['schedule']>): number[] =>
   resolveSchedule({ resolution: 16, precision: 'Float32', schedule }).levels.map(({ tickKimg }) => tickKimg);
+
+test("a preflight is told the memory of each phase's pod, but for pods with devices, whose features lie elsewhere", () => {
+  const context = { task: { kind: 'preflight' }, cluster: 'c', port: 8080 } as const;
+  const training = validated(
+    changed('training', {
+      'spec/resolution': 16,
+      'spec/template': { resources: { limits: { memory: '16Gi' } } },
+      'spec/phases': [
+        { resolution: 4, template: { resources: { limits: { memory: '1500M' } } } },
+        { resolution: 8, template: { resources: { limits: { memory: '8Gi', 'nvidia.com/gpu': '1' } } } },
+      ],
+    }),
+  ) as PGGANTraining;
+  assert.deepEqual(resolveTrainingRun(training, context).task, {
+    kind: 'preflight',
+    phaseMemory: [
+      { resolution: 4, bytes: 1_500_000_000 },
+      { resolution: 16, bytes: 17_179_869_184 },
+    ],
+  });
+  const shared = { ...context, task: { kind: 'preflight', phaseMemory: 'shared' } } as const;
+  assert.deepEqual(resolveTrainingRun(training, shared).task, shared.task, 'where phases run in the place of the preflight');
+});

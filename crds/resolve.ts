@@ -1,4 +1,5 @@
 /** From a manifest to what a trainer is told: presets, bounds and overrides are applied here, once, and nothing is left to fill in. */
+import { quantityValue } from './quantity.ts';
 import { BASE, MAX_MINIBATCH_PER_GPU, PRESETS, type PerResolution, type Preset } from './presets.ts';
 import {
   AVERAGING_DEFAULTS,
@@ -12,6 +13,7 @@ import {
   type TrainingRun,
 } from './run.ts';
 import type { Level, Schedule } from './schedule.ts';
+import { type PodTemplate, mergePodTemplate } from './v1alpha1/pod-template.ts';
 import type { PGGANTraining, PGGANTrainingSpec } from './v1alpha1/pggan-training.ts';
 import type { SynthesisJob } from './v1alpha1/synthesis-job.ts';
 
@@ -35,7 +37,7 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
     version: RUN_VERSION,
     kind: 'training',
     owner: ownerOf(training, context.cluster),
-    task: context.task,
+    task: resolveTask(spec, context.task),
     dataset: { uri: context.datasetUri ?? spec.dataset.uri },
     run: { uri: context.runUri ?? folderOf(training) },
     ...(spec.store && { store: resolveStore(spec.store) }),
@@ -54,6 +56,24 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
     progressDeadlineSeconds: spec.progressDeadlineSeconds,
     port: context.port,
   };
+}
+
+/** A preflight is told the memory of the phases, which it cannot see from its own pod; unless its caller knows better. */
+function resolveTask(spec: PGGANTrainingSpec, task: TrainingRun['task']): TrainingRun['task'] {
+  if (task.kind === 'train' || task.phaseMemory) return task;
+  const phaseMemory = resolveSchedule(spec).levels.flatMap(({ resolution }) => {
+    const phase = spec.phases?.find((entry) => entry.resolution === resolution);
+    const bytes = memoryLimitBytes(mergePodTemplate(spec.template, phase?.template));
+    return bytes === undefined ? [] : [{ resolution, bytes }];
+  });
+  return phaseMemory.length === 0 ? task : { ...task, phaseMemory };
+}
+
+/** Undefined without a limit, and with any resource of a device: there, features live in memory that is not the pod's. */
+function memoryLimitBytes({ resources, resourceClaims }: PodTemplate): number | undefined {
+  const { memory, ...others } = resources?.limits ?? {};
+  const hasDevice = Object.keys(others).some((name) => name.includes('/')) || (resourceClaims?.length ?? 0) > 0;
+  return memory === undefined || hasDevice ? undefined : quantityValue(memory);
 }
 
 export type SynthesisContext = {

@@ -58,13 +58,28 @@ const averaging = z.strictObject({ decay: z.number() });
 /** How s3:// is reached. Credentials are never in the document: they are files or environment variables of the pod. */
 const store = z.strictObject({ endpoint: z.url(), region: z.string().optional(), pathStyle: z.boolean().optional() });
 
+/**
+ * What the process of each phase may use, for a preflight to check: `shared` where phases run in the place of the preflight, one after
+ * another; else the memory limits of their pods, as far as they have any and compute on a CPU.
+ */
+const phaseMemory = z.union([
+  z.literal('shared'),
+  z
+    .array(z.strictObject({ resolution: powerOfTwo, bytes: positive }))
+    .max(9)
+    .readonly(),
+]);
+
 const training = z.strictObject({
   version: z.literal(RUN_VERSION),
   kind: z.literal('training'),
   /** Who owns the run folder. */
   owner: z.strictObject({ cluster: z.string(), namespace: z.string(), name: z.string(), uid: z.string() }),
   /** preflight checks and claims only; train goes on from the newest checkpoint to the end of the phase of `resolution`. */
-  task: z.union([z.strictObject({ kind: z.literal('preflight') }), z.strictObject({ kind: z.literal('train'), resolution: powerOfTwo })]),
+  task: z.union([
+    z.strictObject({ kind: z.literal('preflight'), phaseMemory: phaseMemory.optional() }),
+    z.strictObject({ kind: z.literal('train'), resolution: powerOfTwo }),
+  ]),
   dataset: z.strictObject({ uri }),
   /** The run folder itself. */
   run: z.strictObject({ uri }),

@@ -100,3 +100,8 @@ export function fadedInImages(schedule: Schedule): number {
   const doublings = Math.log2(schedule.resolution) - Math.log2(schedule.initialResolution);
   return doublings * (schedule.trainKimg + schedule.transitionKimg) * 1000;
 }
+
+/** Images of a phase that are shown while its resolution fades in; the first resolution never does. */
+export function fadingImages({ initialResolution, transitionKimg }: Schedule, { resolution, startImages, endImages }: Phase): number {
+  return resolution === initialResolution ? 0 : Math.min(transitionKimg * 1000, endImages - startImages);
+}

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { asError, PgganError } from '../crds/errors.ts';
 import { datasetCommands } from './data/commands.ts';
 import { evaluateRun } from './metrics/command.ts';
+import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
 
@@ -43,6 +44,18 @@ program
   .option('--nearest <png>', 'draw 16 fakes, each above the training image that is nearest to it')
   .option('--json', 'one JSON object instead of a table')
   .action(evaluateRun);
+program
+  .command('plan')
+  .description(
+    'says what the trainings of a manifest will take: memory, and time measured on this machine; exit code 3 when they do not fit',
+  )
+  .argument('<manifest>', 'YAML file with PGGANTraining objects')
+  .option('--estimate', 'measure nothing; time within a factor of two')
+  .option('--iterations <n>', 'iterations measured per program, of which the median is taken', positiveInteger, 3)
+  .option('--json', 'one JSON object per training instead of a table')
+  .action(async (file: string, options: { readonly estimate?: boolean; readonly iterations: number; readonly json?: boolean }) => {
+    process.exitCode = await planManifest(file, options);
+  });
 datasetCommands(program, process, () => stop?.reason);
 
 try {

@@ -87,7 +87,7 @@ suite('pggan start', { concurrency: false }, () => {
     await succeeded(command);
     const text = command.lines.join('\n');
     assert.match(text, /phantom/);
-    assert.match(text, /takes +about \d+ .B of disk; very roughly \d+ s to \d+/);
+    assert.match(text, /takes +about \d+ .B of memory and \d+ .B of disk\n +time +very roughly \d+ s to \d+/);
     assert.match(text, /4x4 is complete at 1\.0 kimg: elsewhere\/default\/tiny\/samples\//);
     assert.match(text, /kimg · [\d.]+ passes · .*loss G/);
     assert.match(text, /Mean of 1000 fakes against the mean of 2000 reals: correlation -?\d/);

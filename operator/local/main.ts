@@ -5,7 +5,7 @@ import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { slug } from './data.ts';
 import { listenForStop, type Outcome, type StopReason } from './drive.ts';
 import { commandsOf } from './help.ts';
-import { parseManifests, readManifests } from './manifest.ts';
+import { parseManifests, readManifests } from '../../crds/manifest.ts';
 import { overrideOf, refuseOptionsOfNpm, type StartOptions } from './options.ts';
 import { createScreen } from './render.ts';
 import { QUICKSTART, start } from './start.ts';

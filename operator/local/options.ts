@@ -5,7 +5,7 @@ import { fadedInImages } from '../../crds/schedule.ts';
 import { resolveSchedule } from '../../crds/resolve.ts';
 import { validateManifest } from '../../crds/validate.ts';
 import { slug } from './data.ts';
-import type { Override } from './manifest.ts';
+import type { Override } from '../../crds/manifest.ts';
 
 export type StartOptions = {
   readonly images?: string;

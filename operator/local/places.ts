@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PgganError } from '../../crds/errors.ts';
 import { folderOf } from '../../crds/resolve.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../../crds/manifest.ts';
 import { readState } from './state.ts';
 import { folderUri } from './trainer.ts';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verdicts } from './finish.ts';
 import { createScreen } from './render.ts';
-import { bar, barLine, duration, size } from './words.ts';
+import { duration, size } from '../../crds/text.ts';
+import { bar, barLine } from './words.ts';
 
 function output(isTTY: boolean): { readonly text: string[]; readonly isTTY: boolean; readonly columns: number; write(part: string): void } {
   const text: string[] = [];

@@ -38,7 +38,7 @@ test('a store that refuses is told from one that is away: only the second is wai
 });
 
 test('a disk without room for one checkpoint is refused, one that may not last is warned of, what is written already counts', () => {
-  const expected = { diskBytes: 1000e6, checkpointBytes: 100e6, seconds: 1, images: 1 };
+  const expected = { diskBytes: 1000e6, checkpointBytes: 100e6 };
   const refused = shortage(99e6, 0, expected);
   assert(refused.kind === 'refuse' && /99 MB left.*one checkpoint takes 100 MB.*--output/.test(refused.message));
   const warned = shortage(500e6, 300e6, expected);

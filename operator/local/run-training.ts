@@ -121,7 +121,7 @@ function look({ jobs, heard }: Seen<Task, TrainingProgress>, { training, sourceU
 function programOf({ training, place, datasetUri, sourceUri }: LocalTraining, task: Task, name: string, uid: string): Program {
   const object = { ...training, metadata: { ...training.metadata, uid } };
   const run = resolveTrainingRun(object, {
-    task: task.kind === 'preflight' ? task : { kind: 'train', resolution: task.resolution },
+    task: task.kind === 'preflight' ? { ...task, phaseMemory: 'shared' } : { kind: 'train', resolution: task.resolution },
     cluster: 'local',
     port: 0,
     datasetUri,

@@ -5,7 +5,7 @@ import { PgganError } from '../../crds/errors.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import { isTrue } from '../training/conditions.ts';
 import { driverOf } from './lock.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../../crds/manifest.ts';
 import { baseOf, type Keeping, type Place, placeOf } from './places.ts';
 import { readState, type TrainingState } from './state.ts';
 import { folderUri } from './trainer.ts';

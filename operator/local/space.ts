@@ -2,8 +2,8 @@
 import { readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
-import type { Estimate } from './estimate.ts';
-import { size } from './words.ts';
+import type { Estimate } from '../../crds/estimate.ts';
+import { size } from '../../crds/text.ts';
 
 /** Checks the disk of a run folder, which is there already. What the run has written before counts as found. @throws {PgganError} StoreFull */
 export function refuseFullDisk(folder: string, expected: Estimate, warn: (message: string) => void): void {
@@ -16,7 +16,11 @@ export function refuseFullDisk(folder: string, expected: Estimate, warn: (messag
 export type Shortage = { readonly kind: 'none' } | { readonly kind: 'warn' | 'refuse'; readonly message: string };
 
 /** Without room for one checkpoint nothing could be saved; with less than all that is to come it may end before its end. */
-export function shortage(freeBytes: number, usedBytes: number, { diskBytes, checkpointBytes }: Estimate): Shortage {
+export function shortage(
+  freeBytes: number,
+  usedBytes: number,
+  { diskBytes, checkpointBytes }: Pick<Estimate, 'diskBytes' | 'checkpointBytes'>,
+): Shortage {
   const leftBytes = diskBytes - usedBytes;
   if (freeBytes < checkpointBytes) {
     return {

@@ -5,10 +5,10 @@ import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import { PgganError } from '../../crds/errors.ts';
 import { prepareDataset, sourceOf } from './data.ts';
 import type { Outcome, StopWish } from './drive.ts';
-import { estimate } from './estimate.ts';
+import { estimate } from '../../crds/estimate.ts';
 import { shown } from './finish.ts';
 import { lockRun } from './lock.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../../crds/manifest.ts';
 import type { StartOptions } from './options.ts';
 import { baseOf, isRemote, type Keeping, type Place, placeOf, refuseForeignPlace, refuseSharedPlaces } from './places.ts';
 import { type Screen, synthesisTeller, trainingTeller } from './render.ts';
@@ -19,7 +19,7 @@ import { runTraining } from './run-training.ts';
 import { type Source, sourceRun } from './source-run.ts';
 import { refuseFullDisk } from './space.ts';
 import type { RunState } from './state.ts';
-import { duration, size } from './words.ts';
+import { duration, size } from '../../crds/text.ts';
 
 /** The manifest that runs when none is named: the one whose dataset is drawn. */
 export const QUICKSTART = resolve(import.meta.dirname, '../../manifests/samples/quickstart.yaml');
@@ -79,13 +79,13 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
     return 'stopped';
   }
   const expected = estimate(training.spec);
+  const memoryBytes = Math.max(...expected.phases.map((phase) => phase.memoryBytes));
   const time = `${duration(expected.seconds / 2)} to ${duration(expected.seconds * 2)}`;
   screen.line(`${training.metadata.name}: ${resolution}x${resolution} pixels, ${totalKimg} kimg (${expected.images} images shown)`);
   screen.line(`  data        ${dataset.label}`);
   screen.line(`  run folder  ${isRemote(place) ? place.uri : shown(place.folder)}`);
-  screen.line(
-    `  takes       about ${size(expected.diskBytes)} of disk; very roughly ${time} on ${threads} thread${threads === 1 ? '' : 's'}`,
-  );
+  screen.line(`  takes       about ${size(memoryBytes)} of memory and ${size(expected.diskBytes)} of disk`);
+  screen.line(`  time        very roughly ${time} on ${threads} thread${threads === 1 ? '' : 's'}`);
   if (!isRemote(place)) refuseFullDisk(place.folder, expected, (warning) => screen.line(`warning: ${warning}`));
   const local = { training, place, datasetUri: dataset.uri, data: dataset.label, ...(source && { sourceUri: source.place.uri }) };
   const told = trainingTeller(screen, place);

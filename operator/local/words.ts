@@ -1,26 +1,11 @@
-/** Figures in the words of the local driver: durations, sizes, bars, and the line that tells where a run stands. */
+/** Figures in the words of the local driver: bars, and the line that tells where a run stands. */
 import type { TrainingProgress } from '../../crds/progress.ts';
 import { resolveNetwork, resolveSchedule } from '../../crds/resolve.ts';
 import { phases } from '../../crds/schedule.ts';
+import { duration } from '../../crds/text.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import { secondsLeft } from '../training/figures.ts';
 import type { SynthesisState } from './state.ts';
-
-/** 45 s, 12 min, 3 h 20 min, 2 d 4 h. */
-export function duration(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
-  if (minutes < 60) return `${minutes} min`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
-}
-
-/** 12 MB, 1.3 GB: decimal units. */
-export function size(bytes: number): string {
-  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
-  if (bytes < 1e9) return `${Math.round(bytes / 1e6)} MB`;
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
 
 /** A bar of `width` characters, filled to `share` (0 to 1). */
 export function bar(share: number, width: number): string {

@@ -1,7 +1,7 @@
 /** The figures of the status: percent done, time of completion, totals. */
 import type { NetworkOptions } from '../../crds/run.ts';
 import type { Phase } from '../../crds/schedule.ts';
-import { relativeCost } from './cost.ts';
+import { relativeCost } from '../../crds/cost.ts';
 import type { Observed } from './observed.ts';
 
 /** Images shown, as far as is known: of the live process, else of the newest checkpoint. */

@@ -29,9 +29,9 @@ export function pggan(t: TestContext, args: readonly string[], surroundings: Sur
   return command(t, [resolve(ROOT, 'bin/pggan.mjs'), ...args], surroundings);
 }
 
-/** A trainer process as a pod would run it: `args` and the run document in the environment. */
-export function trainer(t: TestContext, args: readonly string[], run: object): Command {
-  return command(t, [resolve(ROOT, 'trainer/main.ts'), ...args], { env: { PGGAN_RUN: JSON.stringify(run) } });
+/** A trainer process as a pod would run it: `args`, and in the environment the run document and `env`. */
+export function trainer(t: TestContext, args: readonly string[], run: object, env: Surroundings['env'] = {}): Command {
+  return command(t, [resolve(ROOT, 'trainer/main.ts'), ...args], { env: { ...env, PGGAN_RUN: JSON.stringify(run) } });
 }
 
 /** Waits for the end of a command that must end well, and shows what it said where it did not. */

@@ -34,6 +34,11 @@ export type BackendOptions = {
   readonly warn?: (message: string) => void;
 };
 
+/** What a process of this environment will compute with, guessed without loading it: to see that TensorFlow is there costs more than many tasks. */
+export function expectedBackend(): Pick<Backend, 'kind' | 'device'> {
+  return { kind: wantedBackend() === 'wasm' ? 'wasm' : 'native', device: 'cpu' };
+}
+
 let chosen: { readonly backend: Backend; readonly threads: number } | undefined;
 
 /** Prepares the backend of this process, once. @throws {PgganError} BackendUnavailable */
@@ -59,7 +64,7 @@ export async function prepareBackend(options: BackendOptions): Promise<Backend> 
 async function choose(options: BackendOptions): Promise<Backend> {
   // Stops the banners that recommend other backends.
   tf.enableProdMode();
-  const want = options.want ?? wantedByEnvironment();
+  const want = options.want ?? wantedBackend();
   if (want === 'wasm') return prepareWasm();
   try {
     return await prepareNative(options);
@@ -73,7 +78,8 @@ async function choose(options: BackendOptions): Promise<Backend> {
   }
 }
 
-function wantedByEnvironment(): BackendKind | 'auto' {
+/** What PGGAN_BACKEND asks for. @throws {PgganError} BackendUnavailable for anything that is no backend */
+function wantedBackend(): BackendKind | 'auto' {
   const want = process.env['PGGAN_BACKEND'] ?? 'auto';
   if (want === 'native' || want === 'wasm' || want === 'auto') return want;
   throw new PgganError('BackendUnavailable', `PGGAN_BACKEND is '${want}': use native, wasm or auto`);

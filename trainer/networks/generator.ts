@@ -1,12 +1,13 @@
 /** The generator of PG-GAN (Karras et al. 2018, table 2): latents to images, at any resolution up to its final one. */
 import * as tf from '@tensorflow/tfjs';
+import { featureMaps } from '../../crds/cost.ts';
 import { biasAdd } from '../ops/bias-add.ts';
 import { leakyRelu } from '../ops/leaky-relu.ts';
 import { pixelNorm } from '../ops/pixel-norm.ts';
 import { compute, full } from '../ops/precision.ts';
 import { upscale2x } from '../ops/resample.ts';
 import { blend, convolve, convolveUp, dense, type Level, prepareWeights, resolutionsAbove4, rgbLayer, unflatten } from './layers.ts';
-import { featureMaps, generatorWeights, type NetworkShape, type Weights } from './weights.ts';
+import { generatorWeights, type NetworkShape, type Weights } from './weights.ts';
 
 /** `latents` [N, latentSize], `labels` [N, labelSize] exactly when the network has labels. */
 export type GeneratorInput = Level & { readonly latents: tf.Tensor2D; readonly labels?: tf.Tensor2D };

@@ -1,5 +1,6 @@
 /** The weights of both networks: names, order and stored shapes as the reference keeps them, with their initial and run-time scales. */
 import type * as tf from '@tensorflow/tfjs';
+import { featureMaps } from '../../crds/cost.ts';
 import type { NetworkOptions } from '../../crds/run.ts';
 
 /** A network with every option filled in. `resolution` is the final one; `labelSize` is 0 without labels. */
@@ -18,11 +19,6 @@ export type WeightSpec = {
   /** Factor at run time (equalised learning rate, Karras et al. 2018, section 4.1); 1 for biases. */
   readonly scale: number;
 };
-
-/** Channels of the feature maps that stage `stage` puts out: the block at resolution 2^(stage + 1). */
-export function featureMaps(shape: NetworkShape, stage: number): number {
-  return Math.min(Math.floor(shape.fmapBase / 2 ** (stage * shape.fmapDecay)), shape.fmapMax);
-}
 
 /** Weights of the generator, in the reference's order. */
 export function generatorWeights(shape: NetworkShape): readonly WeightSpec[] {

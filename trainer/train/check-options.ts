@@ -1,7 +1,7 @@
 /** Refuses a run whose options, schedule and dataset do not fit one another, before anything is computed or written. */
+import { scheduleFaults } from '../../crds/check-schedule.ts';
 import { PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
-import { fadedInImages } from '../../crds/schedule.ts';
 import type { Dataset } from '../data/dataset.ts';
 
 /** @throws {PgganError} DatasetInvalid or OptionsInvalid, naming what was found and what to change */
@@ -19,19 +19,9 @@ export function checkOptions(run: TrainingRun, dataset: Pick<Dataset, 'folder' |
       `dataset ${dataset.folder} has ${dataset.channels} channel(s), spec.network.channels is ${network.channels}: create it ${network.channels === 1 ? 'with --grayscale' : 'from RGB images'}, or set spec.network.channels`,
     );
   }
-  for (const { resolution, minibatch } of schedule.levels) {
-    const group = Math.min(network.mbstdGroupSize, minibatch);
-    if (group > 0 && minibatch % group !== 0) {
-      throw new PgganError(
-        'OptionsInvalid',
-        `minibatch ${minibatch} at ${resolution}x${resolution} is no multiple of the minibatch-stddev group of ${group}: change one of them`,
-      );
-    }
-  }
-  if (totalKimg * 1000 < fadedInImages(schedule)) {
-    throw new PgganError(
-      'OptionsInvalid',
-      `totalKimg ${totalKimg} ends before ${schedule.resolution}x${schedule.resolution} has faded in at ${fadedInImages(schedule) / 1000} kimg: raise it, or shorten schedule.trainKimg and transitionKimg`,
-    );
-  }
+  const faults = scheduleFaults(schedule, network, totalKimg);
+  if (faults.length > 0)
+    throw new PgganError('OptionsInvalid', faults.map(({ kind, message }) => `${FIELDS[kind]}: ${message}`).join('; '));
 }
+
+const FIELDS = { growth: 'spec.schedule.trainKimg', length: 'spec.totalKimg', minibatch: 'minibatch' } as const;

@@ -85,7 +85,7 @@ export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRu
 }
 
 /** What the steps of this run have in common. */
-function stepOptions(run: TrainingRun, dataset: Dataset): StepOptions {
+export function stepOptions(run: TrainingRun, dataset: Pick<Dataset, 'labelSize'>): StepOptions {
   return {
     shape: { ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize },
     loss: run.loss,

@@ -1,16 +1,23 @@
-/** The preflight of a run: dataset, options, store and fingerprint are checked, the folder is claimed, and what is there is reported. */
+/** The preflight of a run: dataset, options, store, fingerprint and memory are checked, the folder is claimed, and what is there is reported. */
 import { EXIT } from '../../crds/errors.ts';
 import { type PreflightProgress, PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
+import { expectedBackend } from '../backend/backend.ts';
+import { memoryLimit } from '../backend/memory-limit.ts';
+import { findNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
+import { openStore } from '../checkpoint/open-store.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
+import { checkMemory, phasesAhead } from './check-memory.ts';
 import { openRun } from './open-run.ts';
 
 /** Returns the exit code. @throws {PgganError} what would end the training too */
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
+  // Before the folder is claimed: the answer to a refusal are other options, which would find a claim in their way.
+  const warnings = await checkPhases(run);
   const open = await openRun(run, false);
   try {
-    for (const warning of open.warnings) print(`warning: ${warning}`);
+    for (const warning of [...open.warnings, ...warnings]) print(`warning: ${warning}`);
     const images = open.restored?.manifest.images ?? 0;
     const progress: PreflightProgress = {
       version: PROGRESS_VERSION,
@@ -32,4 +39,19 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
   } finally {
     await open.close();
   }
+}
+
+/** The memory of the phases still to be trained; the preflight's own pod is small and says nothing about theirs. */
+async function checkPhases(run: TrainingRun): Promise<readonly string[]> {
+  const { phaseMemory } = run.task.kind === 'preflight' ? run.task : {};
+  if (phaseMemory === undefined) return [];
+  const newest = await findNewestCheckpoint(openStore(run.run.uri));
+  const ahead = phasesAhead(run, newest?.checkpoint.manifest.images ?? (run.initFrom?.startKimg ?? 0) * 1000);
+  // Should the phases' backend turn out to be another one, they look again.
+  const backend = expectedBackend();
+  if (phaseMemory === 'shared') return checkMemory(ahead, backend, () => memoryLimit());
+  return checkMemory(ahead, backend, (resolution) => {
+    const bytes = phaseMemory.find((phase) => phase.resolution === resolution)?.bytes;
+    return bytes === undefined ? undefined : { bytes, source: 'the memory limit of its pod', freeBytes: undefined };
+  });
 }

@@ -4,11 +4,13 @@ import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { type Backend, prepareBackend } from '../backend/backend.ts';
+import { memoryLimit } from '../backend/memory-limit.ts';
 import { differences } from '../backend/determinism.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
+import { checkMemory, phasesAhead } from './check-memory.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { renewLease } from './lease.ts';
 import { type Position, programKey, START, trainLoop } from './loop.ts';
@@ -39,6 +41,10 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const { dataset, options, restored, store, writer } = open;
     const warnings = [...open.warnings];
     const { backend, mode } = await prepare(run, open, warnings);
+    // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
+    const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
+    const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
+    warnings.push(...checkMemory(own, backend, () => memoryLimit()));
     for (const warning of warnings) print(`warning: ${warning}`);
 
     const random = createRandom(run.seed);

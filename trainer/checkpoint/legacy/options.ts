@@ -1,6 +1,7 @@
 /** The keyword arguments with which a snapshot's networks were built, as our options. */
 import { NETWORK_DEFAULTS, type NetworkOptions } from '../../../crds/run.ts';
-import { featureMaps, type NetworkShape } from '../../networks/weights.ts';
+import { featureMaps } from '../../../crds/cost.ts';
+import type { NetworkShape } from '../../networks/weights.ts';
 import { type Dict, describe, type PickleValue, type Refuse } from './values.ts';
 
 export type Keywords = { readonly G: Dict; readonly D: Dict };

@@ -1,11 +1,11 @@
 /** Reads manifest files: YAML with several documents, each validated as the API server would, every problem with its line. */
 import { readFile } from 'node:fs/promises';
 import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
-import { checkTraining } from '../../crds/check-training.ts';
-import { asError, PgganError } from '../../crds/errors.ts';
-import { validateManifest } from '../../crds/validate.ts';
-import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
-import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
+import { checkTraining } from './check-training.ts';
+import { asError, PgganError } from './errors.ts';
+import { validateManifest } from './validate.ts';
+import type { PGGANTraining } from './v1alpha1/pggan-training.ts';
+import type { SynthesisJob } from './v1alpha1/synthesis-job.ts';
 
 export type Manifest = PGGANTraining | SynthesisJob;
 

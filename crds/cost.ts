@@ -1,8 +1,8 @@
 /** What a training costs, from the shapes of its networks: parameters, arithmetic per image, size of a checkpoint. Estimates rest on it. */
-import type { NetworkOptions } from '../../crds/run.ts';
+import type { NetworkOptions } from './run.ts';
 
-/** Feature maps of the stage `stage` (Karras et al. 2018, appendix A.1). */
-function featureMaps(network: NetworkOptions, stage: number): number {
+/** Channels of the feature maps that stage `stage` puts out: the block at resolution 2^(stage + 1) (Karras et al. 2018, appendix A.1). */
+export function featureMaps(network: NetworkOptions, stage: number): number {
   return Math.min(Math.floor(network.fmapBase / 2 ** (stage * network.fmapDecay)), network.fmapMax);
 }
 
@@ -39,8 +39,8 @@ export function forwardMacs(network: NetworkOptions, resolution: number): number
   return macs;
 }
 
-/** Bytes of one checkpoint: G, its average and D, and two Adam moments of G and D, in float32. */
-export function checkpointBytes(network: NetworkOptions, resolution: number): number {
+/** Bytes of all variables, and so of one checkpoint: G, its average and D, and two Adam moments of G and D, in float32. */
+export function variableBytes(network: NetworkOptions, resolution: number): number {
   const { generator, discriminator } = parameters(network, resolution);
   return 4 * (4 * generator + 3 * discriminator);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NETWORK_DEFAULTS } from '../../crds/run.ts';
-import { checkpointBytes, forwardMacs, parameters } from './cost.ts';
+import { NETWORK_DEFAULTS } from './run.ts';
+import { variableBytes, forwardMacs, parameters } from './cost.ts';
 
 test('networks have as many parameters as the reference prints for them', () => {
   assert.deepEqual(parameters(NETWORK_DEFAULTS, 64), { generator: 22_485_765, discriminator: 22_493_441 });
@@ -15,5 +15,5 @@ test('a forward pass of both networks at 512x512 takes twice 22.9 billion multip
 });
 
 test('a checkpoint of the 512x512 networks is about 650 MB', () => {
-  assert.equal(Math.round(checkpointBytes(NETWORK_DEFAULTS, 512) / 1e7), 65);
+  assert.equal(Math.round(variableBytes(NETWORK_DEFAULTS, 512) / 1e7), 65);
 });
