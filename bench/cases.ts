@@ -1,7 +1,7 @@
 /** What is measured: networks of two widths at every resolution, in both precisions. */
 import { AVERAGING_DEFAULTS, LOSS_DEFAULTS, NETWORK_DEFAULTS, OPTIMIZER_DEFAULTS, type Precision } from '../crds/run.ts';
 import type { ProgramDefinition } from '../trainer/backend/program.ts';
-import type { StepOptions } from '../trainer/train/program.ts';
+import type { StepOptions } from '../trainer/train/step-options.ts';
 
 type Width = 'full' | 'middle' | 'small';
 

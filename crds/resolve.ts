@@ -148,6 +148,7 @@ function resolveLevel(spec: ScheduleSpec, preset: Preset, resolution: number): L
   return {
     resolution,
     minibatch: phase?.minibatch ?? resolveMinibatch(spec, preset, resolution),
+    ...(phase?.microbatch !== undefined && { microbatch: phase.microbatch }),
     generatorLearningRate: Number(phase?.generatorLearningRate ?? rates?.generatorLearningRate ?? baseRate),
     discriminatorLearningRate: Number(phase?.discriminatorLearningRate ?? rates?.discriminatorLearningRate ?? baseRate),
     tickKimg: ticks[resolution] ?? schedule?.tickKimgBase ?? preset.tickKimgBase,

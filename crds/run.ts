@@ -20,6 +20,7 @@ const count = z.number().int().nonnegative();
 const level = z.strictObject({
   resolution: powerOfTwo,
   minibatch: z.number().int().min(1),
+  microbatch: z.number().int().min(1).optional(),
   generatorLearningRate: positive,
   discriminatorLearningRate: positive,
   tickKimg: positive,
@@ -176,7 +177,9 @@ export function fingerprintParts(
   datasetDigest: string,
   initFromDigest: string | null,
 ): Readonly<Record<string, unknown>> {
-  const { schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
+  const { network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
+  // The same sums in another order: what fits into memory is found out in the middle of a run.
+  const schedule = { ...run.schedule, levels: run.schedule.levels.map(({ microbatch: _, ...level }) => level) };
   const { startKimg } = run.initFrom ?? {};
   const initFrom = initFromDigest === null ? null : { digest: initFromDigest, startKimg: startKimg ?? null };
   return { format: 1, dataset: datasetDigest, schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment, initFrom };

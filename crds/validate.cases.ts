@@ -119,6 +119,13 @@ export const BAD_MANIFESTS: readonly BadCase[] = [
   ),
   training('a minibatch of 0', { 'spec/phases': [{ resolution: 4, minibatch: 0 }] }, 'spec.phases[0].minibatch', /at least 1/),
   training('a minibatch of 5000', { 'spec/phases': [{ resolution: 4, minibatch: 5000 }] }, 'spec.phases[0].minibatch', /at most 4096/),
+  training(
+    'a microbatch that does not divide its minibatch',
+    { 'spec/phases': [{ resolution: 512, minibatch: 16, microbatch: 12 }] },
+    'spec.phases[0].microbatch',
+    /must divide minibatch/,
+  ),
+  training('a microbatch of 0', { 'spec/phases': [{ resolution: 512, microbatch: 0 }] }, 'spec.phases[0].microbatch', /at least 1/),
   training('a phase above the resolution', { 'spec/phases': [{ resolution: 1024 }] }, 'spec.phases', /larger than spec[.]resolution/),
   training('the same phase twice', { 'spec/phases': [{ resolution: 8 }, { resolution: 8 }] }, 'spec.phases[1]', /duplicate/i),
   training('ten phases', { 'spec/phases': list(10, (index) => ({ resolution: 4 * 2 ** index })) }, 'spec.phases', /at most 9 entries/),
@@ -312,6 +319,17 @@ export const GOOD_EDITS: readonly Pick<BadEdit, 'name' | 'of' | 'before' | 'chan
     of: 'training',
     before: { 'spec/phases': [{ resolution: 4 }, { resolution: 512, minibatch: 4 }] },
     change: { 'spec/phases': [{ resolution: 512, minibatch: 4 }, { resolution: 4 }] },
+  },
+  {
+    name: 'smaller microbatches, once memory has run out',
+    of: 'training',
+    before: { 'spec/phases': [{ resolution: 512, minibatch: 8 }] },
+    change: {
+      'spec/phases': [
+        { resolution: 512, minibatch: 8, microbatch: 4 },
+        { resolution: 256, microbatch: 4 },
+      ],
+    },
   },
   { name: 'suspending', of: 'training', before: {}, change: { [spec('suspend')]: true } },
   { name: 'another store endpoint', of: 'training', before: {}, change: { 'spec/store/endpoint': 'https://minio.other.svc:9000' } },

@@ -99,14 +99,28 @@ export const initFrom = z
   })
   .meta(rules({ rule: 'has(self.trainingRef) != has(self.checkpoint)', message: 'exactly one of trainingRef and checkpoint must be set' }));
 
-export const phase = z.strictObject({
-  resolution: resolution.describe('Width and height in pixels of the phase.'),
-  minibatch: minibatch.optional().describe('Images per step; neither rounded nor capped.'),
-  ...learningRates,
-  template: podTemplate
-    .optional()
-    .describe('What differs in the pods of this phase. A field set here replaces that of spec.template whole; only env merges, by name.'),
-});
+export const phase = z
+  .strictObject({
+    resolution: resolution.describe('Width and height in pixels of the phase.'),
+    minibatch: minibatch.optional().describe('Images per step; neither rounded nor capped.'),
+    microbatch: minibatch
+      .optional()
+      .describe(
+        'Images per forward and backward pass, where a minibatch does not fit into memory: gradients are added up over minibatch / microbatch passes. ' +
+          'Must divide the minibatch into whole groups of network.mbstdGroupSize images. May be changed later; only the last bits of the weights depend on it. Default: the whole minibatch.',
+      ),
+    ...learningRates,
+    template: podTemplate
+      .optional()
+      .describe('What differs in the pods of this phase. A field set here replaces that of spec.template whole; only env merges, by name.'),
+  })
+  .meta(
+    rules({
+      rule: '!has(self.minibatch) || !has(self.microbatch) || self.minibatch % self.microbatch == 0',
+      message: 'microbatch must divide minibatch',
+      fieldPath: '.microbatch',
+    }),
+  );
 
 export const checkpoints = z.strictObject({
   everyKimg: integer(1, 100_000).default(40).describe('Thousands of images after which a checkpoint is saved.'),

@@ -1,5 +1,6 @@
 /** When a checkpoint is due, and what goes into it: the session's variables, the loop's position and the log lines since the last one. */
 import type { TrainingRun } from '../../crds/run.ts';
+import { scheduleAt } from '../../crds/schedule.ts';
 import { saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.ts';
 import { applyRetention } from '../checkpoint/retention.ts';
@@ -43,13 +44,14 @@ export function createCheckpointer({ run, open, session, log, watch, environment
     },
     async save(position, phaseEnd) {
       const pending = log.pending();
+      const { microbatch } = scheduleAt(run.schedule, position.imagesAtIterationStart);
       const state: CheckpointState = {
         ...position,
         secondsTrained: watch.total(),
         secondsAtTickStart: watch.tickStart(),
         nextSnapshots: {},
         attempt: writer.attempt,
-        environment,
+        environment: { ...environment, ...(microbatch === undefined ? {} : { microbatch }) },
       };
       newest = await saveCheckpoint(
         store,

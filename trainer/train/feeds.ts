@@ -2,9 +2,9 @@
 import type { Moment } from '../../crds/schedule.ts';
 import { batchIndexes } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { StepOptions } from './program.ts';
+import type { HostFeeds } from './host-step.ts';
 import type { Random } from './random.ts';
-import type { HostFeeds } from './session.ts';
+import type { StepOptions } from './step-options.ts';
 
 export type FeedSource = { readonly options: StepOptions; readonly dataset: Dataset; readonly random: Random };
 

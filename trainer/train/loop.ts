@@ -4,8 +4,8 @@ import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, resetsOptimizer, scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointState } from '../checkpoint/format.ts';
 import { discriminatorFeeds, fadeOf, type FeedSource, generatorFeeds } from './feeds.ts';
-import type { ProgramKey } from './program.ts';
 import type { Scalars, Session } from './session.ts';
+import type { ProgramKey } from './step-options.ts';
 import { addSample, prefixed, type Sums } from './tick.ts';
 
 /** Where a run stands between two D+G pairs: with the variables' values, everything needed to go on exactly. */
@@ -84,7 +84,8 @@ function phaseOver(run: TrainingRun, resolution: number, { images }: Position): 
 
 /** What the program of a moment is compiled for. */
 export function programKey(moment: Moment): ProgramKey {
-  return { resolution: moment.resolution, minibatch: moment.minibatch, fading: fadeOf(moment.lod) > 0 };
+  const { resolution, minibatch, microbatch } = moment;
+  return { resolution, minibatch, microbatch, fading: fadeOf(moment.lod) > 0 };
 }
 
 function startIteration(run: TrainingRun, session: Session, position: Position, moment: Moment): Position {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { asError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
-import { phases } from '../../crds/schedule.ts';
+import { phases, scheduleAt } from '../../crds/schedule.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import { openStore } from '../checkpoint/open-store.ts';
@@ -12,7 +12,7 @@ import { checkClaim, claimRun, type RunRecord } from '../checkpoint/run-folder.t
 import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { checkOptions } from './check-options.ts';
-import type { StepOptions } from './program.ts';
+import type { StepOptions } from './step-options.ts';
 
 export type OpenRun = {
   readonly store: Store;
@@ -68,7 +68,10 @@ export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRu
         record,
         restored: found?.checkpoint,
         origin: found ? undefined : source,
-        warnings: (found?.skipped ?? []).map(({ key, reason }) => `checkpoint ${key} is damaged and was skipped: ${reason}`),
+        warnings: [
+          ...(found?.skipped ?? []).map(({ key, reason }) => `checkpoint ${key} is damaged and was skipped: ${reason}`),
+          ...otherMicrobatch(run, found?.checkpoint),
+        ],
         async close() {
           dataset.close();
           await writer.release();
@@ -94,6 +97,18 @@ export function stepOptions(run: TrainingRun, dataset: Pick<Dataset, 'labelSize'
     precision: run.precision,
     mirrorAugment: run.mirrorAugment,
   };
+}
+
+/** What there is to say where the phase that a checkpoint stands in goes on in other microbatches than it was begun in. */
+function otherMicrobatch({ schedule, task }: TrainingRun, checkpoint: LoadedCheckpoint | undefined): readonly string[] {
+  if (!checkpoint) return [];
+  const { imagesAtIterationStart, environment } = checkpoint.state;
+  const { resolution, minibatch, microbatch = minibatch } = scheduleAt(schedule, imagesAtIterationStart);
+  const before = environment['microbatch'] ?? minibatch;
+  if (before === microbatch || (task.kind === 'train' && task.resolution !== resolution)) return [];
+  return [
+    `the checkpoint was computed in microbatches of ${String(before)}, this process uses ${microbatch}; the run goes on, but not to the same bits`,
+  ];
 }
 
 async function loadOrigin(run: TrainingRun, { uri, startKimg }: NonNullable<TrainingRun['initFrom']>): Promise<Origin> {
