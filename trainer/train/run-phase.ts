@@ -7,11 +7,13 @@ import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
 import { differences } from '../backend/determinism.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
 import { createCheckpointer } from './checkpointer.ts';
+import { openFeedStream } from './feed-stream.ts';
 import { renewLease } from './lease.ts';
 import { type Position, programKey, START, trainLoop } from './loop.ts';
 import { openRun, type OpenRun } from './open-run.ts';
@@ -37,8 +39,10 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
   const reporter = createReporter({ server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
   const open = await openRun(run, true);
+  const start = startOf(open);
+  const { dataset, options, restored, store, writer } = open;
+  const feeds = openFeedStream({ plan: run, resolution, start, options, dataset: fed(dataset), files: dataset.files });
   try {
-    const { dataset, options, restored, store, writer } = open;
     const warnings = [...open.warnings];
     const { backend, mode } = await prepare(run, open, warnings);
     // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
@@ -48,7 +52,6 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     for (const warning of warnings) print(`warning: ${warning}`);
 
     const random = createRandom(run.seed);
-    const start = startOf(open);
     const session = createSession(
       options,
       mode,
@@ -98,7 +101,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       session.enter(programKey(moment));
       await picture(start.images, moment);
     }
-    const end = await trainLoop(run, resolution, { options, dataset, random }, session, start, {
+    const end = await trainLoop(run, resolution, feeds, session, start, {
       async stepped(position, moment) {
         reporter.stepped(position, moment);
         await lease.renew();
@@ -139,10 +142,13 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     await pictures.losses();
     if (isLast) reporter.tell({ picture: await pictures.growth() });
     reporter.tell({ state: 'Complete', checkpoint: ref, images: position.images }, true);
-    print(`phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg`);
+    print(
+      `phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg; steps waited ${feeds.waitedSeconds().toFixed(1)} s for images`,
+    );
     session.dispose();
     return EXIT.complete;
   } finally {
+    await feeds.close();
     await open.close();
   }
 }
@@ -167,6 +173,9 @@ async function prepare(
   const mode = recorded.mode === 'eager' || backend.kind === 'wasm' ? 'eager' : (recorded.mode ?? wanted);
   return { backend, mode };
 }
+
+/** What the feeds need of a dataset, as plain data. */
+const fed = ({ images, channels, labelSize, labels }: Dataset) => ({ images, channels, labelSize, ...(labels ? { labels } : {}) });
 
 function startOf({ restored, origin }: OpenRun): Position {
   if (!restored) {
