@@ -164,6 +164,27 @@ suite('a run', { concurrency: false }, () => {
     assert(!again.lines.some((line) => line.startsWith('8x8:')), 'a finished run was trained again');
   });
 
+  test('in microbatches goes on after a kill to the same bits; they can be asked for in the middle of a run, which says so', async (t) => {
+    const phases = [{ resolution: 8, microbatch: 8 }];
+    const spec = { ...ONE_PHASE, totalKimg: 3, phases };
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts', spec)]));
+    const run = workspace.runFolder('parts', 'parts');
+    const last = newestCheckpoint(run) ?? assert.fail('no checkpoint');
+    assert.equal(stateOf(last).environment['microbatch'], 8);
+    const killed = workspace.runFolder('parts', 'parts-killed');
+    const command = pggan(t, ['start', workspace.manifest('parts', 'parts-killed', spec)]);
+    await killsOf(command, killed).killWhen(({ images: saved }) => saved > 0);
+    await succeeded(command);
+    assertEqualWeights(killed, run);
+    assert.doesNotMatch(readFileSync(join(killed, 'trainer.log'), 'utf8'), /microbatches/);
+
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts-late', ONE_PHASE)]));
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts-late', { ...spec, totalKimg: 2 })]));
+    const late = workspace.runFolder('parts', 'parts-late');
+    assert.match(readFileSync(join(late, 'trainer.log'), 'utf8'), /computed in microbatches of 16, this process uses 8; the run goes on/);
+    assert.equal(newestCheckpoint(late)?.images, 2048);
+  });
+
   test('in colour trains on a folder of RGB pictures and draws RGB pictures', async (t) => {
     const images = join(workspace.folder, 'colours');
     mkdirSync(images);
