@@ -52,6 +52,7 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
     seed: spec.seed,
     threads: spec.threads,
     ...(initFrom && { initFrom }),
+    ...(spec.metrics && { metrics: { ...spec.metrics } }),
     checkpoints: { ...spec.checkpoints },
     progressDeadlineSeconds: spec.progressDeadlineSeconds,
     port: context.port,

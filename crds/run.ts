@@ -56,6 +56,17 @@ const loss = z.strictObject({ wganLambda: z.number(), wganEpsilon: z.number(), w
 const optimizer = z.strictObject({ beta1: z.number(), beta2: z.number(), epsilon: positive, resetForNewLod: z.boolean() });
 const averaging = z.strictObject({ decay: z.number() });
 
+/** Metrics by the names under which options and commands ask for them. */
+export const METRIC_NAMES = ['swd', 'swd1', 'msssim', 'msssim1', 'moments'] as const;
+export type MetricName = (typeof METRIC_NAMES)[number];
+
+/** What is measured of the averaged generator at ticks of the last phase. No part of the fingerprint: it changes no weight. */
+const metrics = z.strictObject({
+  names: z.array(z.enum(METRIC_NAMES)).min(1).max(METRIC_NAMES.length).readonly(),
+  images: z.number().int().min(2),
+  everyTicks: z.number().int().min(1),
+});
+
 /** How s3:// is reached. Credentials are never in the document: they are files or environment variables of the pod. */
 const store = z.strictObject({ endpoint: z.url(), region: z.string().optional(), pathStyle: z.boolean().optional() });
 
@@ -97,6 +108,7 @@ const training = z.strictObject({
   /** Threads of one TensorFlow op; part of exact resume on a CPU. */
   threads: z.number().int().min(1).max(256),
   initFrom: z.strictObject({ uri, startKimg: z.number().nonnegative().optional() }).optional(),
+  metrics: metrics.optional(),
   checkpoints: z.strictObject({ everyKimg: positive, everySeconds: positive, keepLast: z.number().int().min(1) }),
   progressDeadlineSeconds: z.number().int().min(1),
   /** Port of /progress, /metrics and /healthz; 0: any free one on 127.0.0.1, reported in the first line of stdout. */

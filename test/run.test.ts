@@ -185,6 +185,52 @@ suite('a run', { concurrency: false }, () => {
     assert.equal(newestCheckpoint(late)?.images, 2048);
   });
 
+  test('measures its averaged generator at ticks: the figures of evaluate, in every report, the same after a kill, and no weight changes', async (t) => {
+    const spec = { ...ONE_PHASE, totalKimg: 3 };
+    const metrics = { names: ['moments'], images: PHANTOMS, everyTicks: 2 };
+    await succeeded(pggan(t, ['start', workspace.manifest('measured', 'unmeasured', spec)]));
+    await succeeded(pggan(t, ['start', workspace.manifest('measured', 'measured', { ...spec, metrics })]));
+    const run = workspace.runFolder('measured', 'measured');
+    assertEqualWeights(run, workspace.runFolder('measured', 'unmeasured'));
+    const ticks = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as MeasuredTick);
+    assert.deepEqual(
+      ticks.map(({ tick, mean_corr: measured }) => [tick, measured !== undefined]),
+      [
+        [1, false],
+        [2, true],
+        [3, true],
+      ],
+      'every second tick, and the last',
+    );
+    const atEnd = newestCheckpoint(run)?.manifest.metrics ?? assert.fail('the last checkpoint holds no figures');
+    assert.equal(atEnd['mean_corr'], ticks.at(-1)?.mean_corr);
+    assert.equal(
+      checkpointFolders(run).find(({ images }) => images === ticks[1]?.images)?.manifest?.metrics?.['mean_corr'],
+      ticks[1]?.mean_corr,
+    );
+    assert.match(readFileSync(join(run, 'log.txt'), 'utf8'), /^metrics  mean_corr [\d.-]+ mean_rmse [\d.]+ spread [\d.]+$/m);
+
+    const evaluated = pggan(t, ['evaluate', run, '--metrics', 'moments', '--num-images', String(PHANTOMS), '--json']);
+    await succeeded(evaluated);
+    const { moments } = JSON.parse(evaluated.lines.join('\n')) as {
+      readonly moments: { readonly meanCorrelation: number; readonly spreadRatio: number };
+    };
+    assert(Math.abs(moments.meanCorrelation - (atEnd['mean_corr'] ?? Number.NaN)) < 1e-4);
+    assert(Math.abs(moments.spreadRatio - (atEnd['spread'] ?? Number.NaN)) < 1e-4);
+
+    const killed = workspace.runFolder('measured', 'measured-killed');
+    const command = pggan(t, ['start', workspace.manifest('measured', 'measured-killed', { ...spec, metrics })]);
+    await killsOf(command, killed).killWhen(({ images: saved }) => saved > 0);
+    await succeeded(command);
+    assertEqualWeights(killed, run);
+    const timeless = (folder: string) => readFileSync(join(folder, 'log.txt'), 'utf8').replaceAll(/ time .*$/gm, '');
+    assert.equal(timeless(killed), timeless(run));
+    assert.deepEqual(newestCheckpoint(killed)?.manifest.metrics, atEnd);
+  });
+
   test('in colour trains on a folder of RGB pictures and draws RGB pictures', async (t) => {
     const images = join(workspace.folder, 'colours');
     mkdirSync(images);
@@ -223,6 +269,9 @@ suite('a run', { concurrency: false }, () => {
     assert.match(header, /labelSize\\*":3/);
   });
 });
+
+/** A line of metrics.jsonl where moments are measured. */
+type MeasuredTick = { readonly tick: number; readonly images: number; readonly mean_corr?: number };
 
 /** What `pggan status --json` tells. */
 async function statusOf(t: TestContext, run: string): Promise<Status> {

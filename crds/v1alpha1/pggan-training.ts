@@ -21,7 +21,7 @@ import {
 } from './common.ts';
 import { podTemplate } from './pod-template.ts';
 import { trainingStatus } from './pggan-training-status.ts';
-import { checkpoints, initFrom, network, phase, schedule } from './training-options.ts';
+import { checkpoints, initFrom, metrics, network, phase, schedule } from './training-options.ts';
 
 /** Images per step and learning rates of single phases are part of what is trained; their pod templates are not. */
 const phaseImmutable = (field: string): Rule => {
@@ -133,6 +133,11 @@ const trainingSpec = z
     initFrom: initFrom.optional().describe('Weights to start from, with a fresh optimiser. Absent: random ones.'),
     template: podTemplate.optional().describe('What the pods of all phases ask of the cluster.'),
     phases: z.array(phase).max(9).optional().meta(mapList('Overrides for single resolutions.', 'resolution')),
+    metrics: metrics
+      .optional()
+      .describe(
+        'What is measured of the averaged generator while it trains at full resolution. A checkpoint is saved with each measurement. It never alters the weights. Absent: nothing.',
+      ),
     checkpoints: checkpoints.prefault({}).describe('When checkpoints are saved and how many are kept. They never alter the weights.'),
     queue: z
       .strictObject({

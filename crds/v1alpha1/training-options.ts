@@ -1,8 +1,8 @@
 /** The options of a PGGANTraining that make up its schedule, networks, origin, phases and checkpoints. */
 import { z } from 'zod';
 import { BASE } from '../presets.ts';
-import { NETWORK_DEFAULTS } from '../run.ts';
-import { decimal, integer, mapList, positiveDecimal, reference, resolution, rules, uri } from './common.ts';
+import { METRIC_NAMES, NETWORK_DEFAULTS } from '../run.ts';
+import { atomicList, decimal, integer, mapList, positiveDecimal, reference, resolution, rules, uri } from './common.ts';
 import { podTemplate } from './pod-template.ts';
 
 const minibatch = integer(1, 4096);
@@ -121,6 +121,24 @@ export const phase = z
       fieldPath: '.microbatch',
     }),
   );
+
+export const metrics = z.strictObject({
+  names: z
+    .array(z.enum(METRIC_NAMES))
+    .min(1)
+    .max(METRIC_NAMES.length)
+    .meta(
+      atomicList(
+        'Metrics: swd (sliced Wasserstein distance), msssim (MS-SSIM), both on grey images as RGB as the paper has them; swd1, msssim1 on grey images as they are; moments (mean and spread of the pixels).',
+      ),
+    ),
+  images: integer(2, 100_000)
+    .default(2048)
+    .describe('Images per set; no more than the dataset has. Figures compare only where as many images were measured.'),
+  everyTicks: integer(1, 10_000)
+    .default(10)
+    .describe('Ticks from one measurement to the next. The last tick of the run is always measured.'),
+});
 
 export const checkpoints = z.strictObject({
   everyKimg: integer(1, 100_000).default(40).describe('Thousands of images after which a checkpoint is saved.'),

@@ -33,6 +33,8 @@ export type CheckpointContent = {
   readonly origin?: CheckpointRef | undefined;
   /** The resolution whose phase ends here. */
   readonly phaseEnd?: number | undefined;
+  /** Measured on exactly these weights. */
+  readonly metrics?: CheckpointManifest['metrics'];
   readonly time?: Date;
 };
 
@@ -74,6 +76,7 @@ export async function saveCheckpoint(store: Store, content: CheckpointContent, g
       phaseEnd: content.phaseEnd ?? null,
       parent: content.parent?.ref ?? content.origin ?? null,
       time: (content.time ?? new Date()).toISOString(),
+      ...(content.metrics ? { metrics: content.metrics } : {}),
       weightsDigest: tensorsDigest(content.files),
       files,
       segments: [...(content.parent?.manifest.segments ?? []), ...segments],

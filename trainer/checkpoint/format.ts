@@ -61,6 +61,8 @@ export const checkpointManifest = z.strictObject({
   /** The checkpoint that training went on from: of this run, or of the run it was forked from. */
   parent: checkpointRef.nullable(),
   time: z.iso.datetime(),
+  /** Metrics of the averaged generator as it is here, by the names of their columns; absent where it was not measured. */
+  metrics: z.record(shortText, z.number()).optional(),
   /** SHA-256 over all tensors (see `tensorsDigest`): equal for equal weights and moments, whenever and however they were reached. */
   weightsDigest: sha256,
   files: z.record(shortText, file),

@@ -2,11 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { MetricName } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { type OpenGenerator, openGenerator } from '../synthesis/open-generator.ts';
-import { createMetric, METRICS, metricName, type MetricName } from './choose.ts';
+import { createMetric, METRICS, metricName } from './choose.ts';
 import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
 import { moments } from './moments.ts';
 import { type NearestReport, nearestReport } from './nearest-picture.ts';

@@ -10,10 +10,13 @@ import { type OpenRun, originRef } from './open-run.ts';
 import type { Session } from './session.ts';
 import { toTensorFiles } from './tensor-files.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import type { Measured } from './tick-metrics.ts';
 
 export interface Checkpointer {
   /** The newest checkpoint of the run: the one restored, or the one saved last. */
   readonly newest: CommittedCheckpoint | undefined;
+  /** Metrics of the averaged generator after `images`: they go into the checkpoint there, which is due. */
+  measured(images: number, values: Measured): void;
   /** By images or by wall clock, whichever comes first. */
   due(position: Position): boolean;
   /** Saves, publishes the logs and removes what retention no longer wants. `phaseEnd` is the resolution whose phase ends here. */
@@ -34,12 +37,17 @@ export function createCheckpointer({ run, open, session, log, watch, environment
   const guard = (): Promise<void> => writer.check();
   let newest: CommittedCheckpoint | undefined = restored;
   let savedAtSeconds = watch.total();
+  let measured: { readonly images: number; readonly values: Measured } | undefined;
   return {
     get newest() {
       return newest;
     },
+    measured(images, values) {
+      measured = { images, values };
+    },
     due(position) {
       const images = position.images - (newest?.manifest.images ?? origin?.images ?? 0);
+      if (measured?.images === position.images) return true;
       return images >= run.checkpoints.everyKimg * 1000 || watch.total() - savedAtSeconds >= run.checkpoints.everySeconds;
     },
     async save(position, phaseEnd) {
@@ -63,10 +71,12 @@ export function createCheckpointer({ run, open, session, log, watch, environment
           parent: newest,
           origin: originRef(origin),
           phaseEnd,
+          metrics: measured?.images === position.images ? measured.values : undefined,
         },
         guard,
       );
       pending.committed();
+      measured = undefined;
       savedAtSeconds = watch.total();
       await log.publish(store);
       await applyRetention(store, newest, { keepLast: run.checkpoints.keepLast }, guard);

@@ -3,9 +3,7 @@ import type { CheckpointRef } from '../../crds/progress.ts';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
-import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
-import { differences } from '../backend/determinism.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { createEventsWriter } from '../report/events.ts';
@@ -20,9 +18,11 @@ import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
 import { createRandom } from './random.ts';
 import { createReporter } from './reporter.ts';
+import { prepareRunBackend } from './run-backend.ts';
 import { createSession, initialValues } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
+import { createTickMetrics, type TickMetrics } from './tick-metrics.ts';
 import { fromTensorFiles, toTensorFiles } from './tensor-files.ts';
 import { TENSOR_FILES } from '../checkpoint/format.ts';
 
@@ -42,9 +42,10 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
   const start = startOf(open);
   const { dataset, options, restored, store, writer } = open;
   const feeds = openFeedStream({ plan: run, resolution, start, options, dataset: fed(dataset), files: dataset.files });
+  let metrics: TickMetrics | undefined;
   try {
     const warnings = [...open.warnings];
-    const { backend, mode } = await prepare(run, open, warnings);
+    const { backend, mode } = await prepareRunBackend(run, restored, warnings);
     // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
     const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
     const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
@@ -84,6 +85,8 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     if (restored) print(`resuming after ${kimgText(restored.manifest.images)} kimg, from ${restored.ref.uri}`);
     const lease = renewLease(writer);
 
+    metrics = createTickMetrics({ run, dataset, options, session, alive: () => lease.renew() });
+
     const save = (position: Position, phaseEnd?: number): Promise<CheckpointRef> =>
       watch.maintenance(async () => {
         reporter.tell({ state: 'Checkpointing' });
@@ -107,7 +110,9 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
         await lease.renew();
       },
       async tick(position, moment, sums) {
-        reporter.tick(position, moment, sums);
+        const measured = await watch.maintenance(async () => metrics?.at(position, moment));
+        if (measured) checkpointer.measured(position.images, measured);
+        reporter.tick(position, moment, sums, measured);
         imagesAtTickStart = position.imagesAtTickStart;
         await watch.maintenance(() => events.flushSometimes());
         await picture(position.images, moment);
@@ -148,30 +153,10 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     session.dispose();
     return EXIT.complete;
   } finally {
+    await metrics?.dispose();
     await feeds.close();
     await open.close();
   }
-}
-
-/** The backend that the run began with, where this machine has it; what differs is added to `warnings`. */
-async function prepare(
-  run: TrainingRun,
-  { restored }: OpenRun,
-  warnings: string[],
-): Promise<{ readonly backend: Backend; readonly mode: 'graph' | 'eager' }> {
-  const recorded = (restored?.state.environment ?? {}) as Partial<Backend> & { readonly mode?: 'graph' | 'eager' };
-  const threads = recorded.kind === 'native' ? (recorded.threads ?? run.threads) : run.threads;
-  if (threads !== run.threads)
-    warnings.push(`spec.threads is ${run.threads}, but this run began with ${threads} and keeps them: other threads give other bits`);
-  const backend = await prepareBackend({
-    threads,
-    ...(recorded.isa === undefined ? {} : { isa: recorded.isa }),
-    warn: (message) => warnings.push(message),
-  });
-  warnings.push(...differences(recorded, backend).map((difference) => `${difference}; the run goes on, but not to the same bits`));
-  const wanted = process.env['PGGAN_MODE'] === 'eager' || backend.kind === 'wasm' ? 'eager' : 'graph';
-  const mode = recorded.mode === 'eager' || backend.kind === 'wasm' ? 'eager' : (recorded.mode ?? wanted);
-  return { backend, mode };
 }
 
 /** What the feeds need of a dataset, as plain data. */
