@@ -128,6 +128,17 @@ test('a microbatch reaches the run document and leaves the fingerprint alone; wi
   assert.deepEqual(fingerprintParts(whole, 'digest', null)['schedule'], whole.schedule);
 });
 
+test('metrics at ticks have defaults, reach the run document and leave the fingerprint alone', () => {
+  const [silent, measured] = [{}, { 'spec/metrics': { names: ['swd'] } }].map((change) =>
+    trainingRun(validated(changed('training', change))),
+  );
+  assert.ok(silent && measured);
+  assert.deepEqual(measured.metrics, { names: ['swd'], images: 2048, everyTicks: 10 });
+  assert.deepEqual(parseRunDocument(JSON.stringify(measured)), measured);
+  assert.ok(!('metrics' in silent));
+  assert.deepEqual(fingerprintParts(measured, 'digest', null), fingerprintParts(silent, 'digest', null));
+});
+
 test('tick lengths follow ticks, then tickKimgBase, then the reference', () => {
   assert.deepEqual(ticks({}), [160, 140, 120]);
   assert.deepEqual(ticks({ tickKimgBase: 3 }), [3, 3, 3]);

@@ -7,6 +7,7 @@ import type { OpenGenerator } from '../synthesis/open-generator.ts';
 import { labelRows } from '../train/feeds.ts';
 import { createRandom } from '../train/random.ts';
 import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
+import { imageBytes } from './metric.ts';
 
 /** The reals at full resolution, in the order of the dataset, from its beginning again where more are asked for. */
 export function reals(dataset: Dataset): (count: number) => Generator<Uint8Array> {
@@ -55,7 +56,7 @@ export function* drawn({ seed, shape, resolution, sample }: Drawing, dataset: Da
     const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
     const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
     const images = toBytes(sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
-    yield enlarged(images, resolution, dataset.resolution, shape.channels);
+    yield enlarged(images, resolution, dataset.resolution, shape.channels).subarray(0, (count - first) * imageBytes(dataset));
   }
 }
 

@@ -35,7 +35,11 @@ test(`${TICKS} ticks keep the number of tensors and native handles, and resident
   t.after(() => server.close());
   const { watched, atTicks } = watching(server);
   assert.equal(
-    await runPhase(run, 8, { server: watched, stop: { requested: false, reason: undefined, release: () => undefined }, print: () => undefined }),
+    await runPhase(run, 8, {
+      server: watched,
+      stop: { requested: false, reason: undefined, release: () => undefined },
+      print: () => undefined,
+    }),
     EXIT.complete,
   );
 

@@ -6,6 +6,7 @@ import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { layerTable } from '../networks/layer-table.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
@@ -99,6 +100,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       watch.maintenance(async () => reporter.tell({ picture: await pictures.fakes(session, images, moment) }));
 
     if (start.images === (open.origin?.images ?? 0)) {
+      for (const network of ['G', 'D'] as const) print(`${layerTable(network, options.shape)}\n`);
       await watch.maintenance(() => pictures.reals());
       const moment = scheduleAt(run.schedule, start.images);
       session.enter(programKey(moment));
