@@ -119,8 +119,9 @@ function unusedWeights(inputs: TensorTable): TensorTable {
   );
 }
 
+const namesOf = (specs: readonly { readonly name: string }[]): string => JSON.stringify(specs.map(({ name }) => name));
+
 function metadataOf(shape: NetworkShape): Readonly<Record<string, string>> {
-  const names = (specs: readonly { readonly name: string }[]): string => JSON.stringify(specs.map(({ name }) => name));
   return {
     case: 'switches',
     num_channels: String(shape.channels),
@@ -131,8 +132,8 @@ function metadataOf(shape: NetworkShape): Readonly<Record<string, string>> {
     latent_size: String(shape.latentSize),
     lods: JSON.stringify(LODS),
     train_lods: JSON.stringify(TRAIN_LODS),
-    G_trainables: names(generatorWeights(shape)),
-    D_trainables: names(discriminatorWeights(shape)),
+    G_trainables: namesOf(generatorWeights(shape)),
+    D_trainables: namesOf(discriminatorWeights(shape)),
   };
 }
 

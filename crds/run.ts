@@ -191,7 +191,7 @@ export function fingerprintParts(
 ): Readonly<Record<string, unknown>> {
   const { network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
   // The same sums in another order: what fits into memory is found out in the middle of a run.
-  const schedule = { ...run.schedule, levels: run.schedule.levels.map(({ microbatch: _, ...level }) => level) };
+  const schedule = { ...run.schedule, levels: run.schedule.levels.map(({ microbatch: _microbatch, ...level }) => level) };
   const { startKimg } = run.initFrom ?? {};
   const initFrom = initFromDigest === null ? null : { digest: initFromDigest, startKimg: startKimg ?? null };
   return { format: 1, dataset: datasetDigest, schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment, initFrom };

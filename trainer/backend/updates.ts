@@ -79,11 +79,11 @@ export function applyLerp(variable: Variable, target: tf.Tensor, amount: Hyperpa
 }
 
 /** variable += addend * factor, in place. */
-export function applySum(variable: Variable, addend: tf.Tensor, factor: Hyperparameter): void {
+export function applySum(variable: Variable, addend: tf.Tensor, factor: number): void {
   tf.tidy(() => {
     const backend = native();
-    if (!backend) return variable.assign(tf.add(variable.read(), tf.mul(addend, scalar(factor))));
-    descend(backend, variable, tf.neg(scalar(factor)), addend);
+    if (!backend) return variable.assign(tf.add(variable.read(), tf.mul(addend, factor)));
+    descend(backend, variable, scalar(-factor), addend);
   });
 }
 

@@ -202,21 +202,24 @@ function feedsOf({ shape, mirrorAugment }: StepOptions, n: number, fading: boole
   return { discriminator, generator: common('G') };
 }
 
+const compared = (at: string, quantity: Quantity, a: ArrayLike<number>, b: ArrayLike<number>): Deviation => ({
+  at,
+  quantity,
+  deviation: largestDeviation(a, b),
+  tolerance: NATIVE_TOLERANCES[quantity],
+});
+
 function deviations(actual: Trained, expected: Trained): readonly Deviation[] {
-  const of = (at: string, quantity: Quantity, a: ArrayLike<number>, b: ArrayLike<number>): Deviation => ({
-    at,
-    quantity,
-    deviation: largestDeviation(a, b),
-    tolerance: NATIVE_TOLERANCES[quantity],
-  });
   return [
-    ...expected.scalars.map((scalars, i) => of(`scalars ${i}`, 'losses', Object.values(actual.scalars[i] ?? {}), Object.values(scalars))),
+    ...expected.scalars.map((scalars, i) =>
+      compared(`scalars ${i}`, 'losses', Object.values(actual.scalars[i] ?? {}), Object.values(scalars)),
+    ),
     ...[...expected.afterFirst]
       .filter(([name]) => name.startsWith('adam_m/'))
       .map(([name, value]) =>
-        of(name, name.startsWith('adam_m/G/') ? 'gradientsG' : 'gradientsD', actual.afterFirst.get(name) ?? [], value),
+        compared(name, name.startsWith('adam_m/G/') ? 'gradientsG' : 'gradientsD', actual.afterFirst.get(name) ?? [], value),
       ),
-    ...[...expected.afterLast].map(([name, value]) => of(name, stateQuantity(name), actual.afterLast.get(name) ?? [], value)),
+    ...[...expected.afterLast].map(([name, value]) => compared(name, stateQuantity(name), actual.afterLast.get(name) ?? [], value)),
   ];
 }
 
@@ -229,8 +232,9 @@ function gradient({ afterFirst }: Trained, network: string): Float32Array {
   return Float32Array.from([...afterFirst].filter(([name]) => name.startsWith(`adam_m/${network}/`)).flatMap(([, value]) => [...value]));
 }
 
+const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * (y[i] ?? Number.NaN), 0);
+
 function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * (y[i] ?? Number.NaN), 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
