@@ -1,7 +1,7 @@
 /** Where the images come from that metrics compare: the reals of a dataset in order, the fakes of a generator from seeded latents. */
 import type { Dataset } from '../data/dataset.ts';
 import { toBytes } from '../report/grid.ts';
-import type { OpenGenerator } from '../synthesis/open-generator.ts';
+import { type OpenGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { labelRows } from '../train/feeds.ts';
 import { createRandom } from '../train/random.ts';
 import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
@@ -27,7 +27,7 @@ export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' 
     const minibatch = Math.min(evaluationMinibatch(shape.resolution), 64);
     const sampler = generator.sampler(minibatch, mode);
     try {
-      const random = createRandom(generator.run.seed);
+      const random = createRandom(trainingOf(generator).seed);
       for (let first = 0; first < count; first += minibatch) {
         const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
         const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
