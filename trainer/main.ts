@@ -8,6 +8,7 @@ import { evaluateRun } from './metrics/command.ts';
 import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
+import { videoCommands } from './video/commands.ts';
 
 // Other commands have nothing to save: they end at once, as a terminal expects.
 const saves = ['train', 'synthesize'].includes(process.argv[2] ?? '');
@@ -70,6 +71,7 @@ program
   .requiredOption('--format <format>', 'safetensors, tfjs (for browsers) or onnx', exportFormat)
   .option('--networks <list>', 'with safetensors: any of generator-ema, generator, discriminator, separated by commas', networkNames)
   .action(exportCommand);
+videoCommands(program);
 datasetCommands(program, process);
 
 try {
