@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import sharp from 'sharp';
 import { pythonSnapshots } from '../trainer/checkpoint/legacy/test-snapshots.ts';
 import { floatsOf, parseSafetensors } from '../trainer/checkpoint/safetensors.ts';
+import { decodedFrames, hasFfmpeg, meanDifference, probe } from './harness/ffmpeg.ts';
 import { judge } from './harness/judge.ts';
 import { pggan, succeeded } from './harness/pggan.ts';
 import { shared } from './harness/shared.ts';
@@ -118,6 +120,67 @@ suite('what is imported and exported', { concurrency: false }, () => {
     assert.deepEqual([...tensors].sort(), [...(before?.keys() ?? [])].sort());
     assert.equal(metadata['notice'], card.notice);
     assert.match(metadata['data'] ?? '', /^phantoms/);
+  });
+
+  test('a run becomes a film that ends with its last picture, and its generator one that ends where it began', async (t) => {
+    if (!existsSync(folder('exported'))) return t.skip('the golden snapshot is not there');
+    if (!hasFfmpeg(t)) return;
+    const run = workspace.runFolder('forked', 'runs');
+    const [film, walk] = ['film.mp4', 'walk.mp4'].map((name) => join(workspace.folder, name)) as [string, string];
+    await succeeded(pggan(t, ['video', 'training', run, film, '--seconds', '1.5', '--fps', '15']));
+    const { codec, frames, seconds, width, height, tags } = probe(film);
+    // 22.5 frames, as NumPy rounds them.
+    assert.deepEqual([codec, frames, width], ['h264', 22, 1024]);
+    assert(Math.abs(seconds - 22 / 15) < 0.01, `${seconds} s`);
+    assert.match(tags['comment'] ?? '', /not for diagnosis\. Trained on: phantoms/);
+    const last =
+      readdirSync(join(run, 'samples'))
+        .filter((name) => name.startsWith('fakes'))
+        .sort()
+        .at(-1) ?? '';
+    const resized = sharp(join(run, 'samples', last)).resize(width, undefined, { kernel: 'nearest' });
+    const { data: picture, info } = await resized.greyscale().raw().toBuffer({ resolveWithObject: true });
+    const end = decodedFrames(film).at(-1) ?? assert.fail('no frame');
+    assert.equal(height, info.height + 36, 'the caption stands below the picture');
+    const off = meanDifference(end.subarray(0, picture.length), picture);
+    assert(off < 3, `the last frame is off by ${off} grey levels`);
+    assert(
+      end.subarray(picture.length).some((value) => value > 200),
+      'there is no caption',
+    );
+
+    const seeds = { walk, again: join(workspace.folder, 'again.mp4'), other: join(workspace.folder, 'other.mp4') };
+    for (const [name, path] of Object.entries(seeds))
+      await succeeded(
+        pggan(t, [
+          'video',
+          'interpolation',
+          run,
+          path,
+          '--seconds',
+          '2',
+          '--fps',
+          '12',
+          '--grid',
+          '2x1',
+          '--smoothing',
+          '0.25',
+          '--seed',
+          name === 'other' ? '2' : '1',
+        ]),
+      );
+    const shown = Object.values(seeds).map(decodedFrames);
+    const [first = [], again = [], other = []] = shown;
+    assert.deepEqual([first.length, probe(walk).width, probe(walk).height], [24, 1024, 512]);
+    const difference = (a: readonly Uint8Array[], b: readonly Uint8Array[], i: number, j: number): number =>
+      meanDifference(a[i] ?? new Uint8Array(1), b[j] ?? new Uint8Array(1));
+    const far = difference(first, first, 0, 12);
+    assert(
+      difference(first, first, 23, 0) < far / 2 && difference(first, first, 0, 1) < far / 2,
+      'the walk is not smooth, or does not come back',
+    );
+    assert.equal(difference(first, again, 7, 7), 0);
+    assert(difference(first, other, 7, 7) > 1);
   });
 
   test('a folder that holds something else, other weights, or a run is not written into', async (t) => {

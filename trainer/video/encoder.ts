@@ -26,22 +26,22 @@ const MAX_ERROR_CHARACTERS = 2000;
  * Writes the frames, one by one as `frames` yields them, and puts the file in its place when it is whole. Returns how many there were.
  * @throws {PgganError} VideoEncoderUnavailable where ffmpeg is not installed, cannot encode H.264, or cannot write the file
  */
-export async function encodeVideo(path: string, frames: Frames, options: VideoOptions): Promise<number> {
+export async function encodeVideo(path: string, frames: Frames, options: VideoOptions, program = PROGRAM): Promise<number> {
   const unfinished = join(dirname(path), `.${basename(path)}.${process.pid}.mp4`);
   try {
-    const count = await encode(unfinished, frames, options);
+    const count = await encode(program, unfinished, frames, options);
     await rename(unfinished, path);
     return count;
   } catch (thrown) {
     await rm(unfinished, { force: true });
-    throw explained(asError(thrown));
+    throw explained(program, asError(thrown));
   }
 }
 
 type Frames = AsyncIterable<Picture> | Iterable<Picture>;
 
-async function encode(path: string, frames: Frames, options: VideoOptions): Promise<number> {
-  const ffmpeg = spawn(PROGRAM, argumentsOf(options, path), { stdio: ['pipe', 'ignore', 'pipe'] });
+async function encode(program: string, path: string, frames: Frames, options: VideoOptions): Promise<number> {
+  const ffmpeg = spawn(program, argumentsOf(options, path), { stdio: ['pipe', 'ignore', 'pipe'] });
   let complaint = '';
   ffmpeg.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-MAX_ERROR_CHARACTERS)));
   let count = 0;
@@ -62,7 +62,7 @@ async function encode(path: string, frames: Frames, options: VideoOptions): Prom
   const broken = await fed;
   if (failure && !broken) throw failure;
   if (code !== 0 || broken)
-    throw new PgganError('VideoEncoderUnavailable', `${PROGRAM} ended with ${code}: ${complaint.trim() || (broken?.message ?? '')}`);
+    throw new PgganError('VideoEncoderUnavailable', `${program} ended with ${code}: ${complaint.trim() || (broken?.message ?? '')}`);
   return count;
 }
 
@@ -86,11 +86,11 @@ function argumentsOf({ width, height, channels, framesPerSecond, tags }: VideoOp
   return ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...input, ...even, ...output, ...metadata, '-f', 'mp4', path];
 }
 
-function explained(error: Error): Error {
+function explained(program: string, error: Error): Error {
   if (!('code' in error && error.code === 'ENOENT' && 'syscall' in error && String(error.syscall).startsWith('spawn'))) return error;
   return new PgganError(
     'VideoEncoderUnavailable',
-    `${PROGRAM} is not installed, and it is what encodes videos: install it (Debian and Ubuntu: apt-get install ffmpeg), or set PGGAN_FFMPEG to its path`,
+    `${program} is not installed, and it is what encodes videos: install it (Debian and Ubuntu: apt-get install ffmpeg), or set PGGAN_FFMPEG to its path`,
     { cause: error },
   );
 }
