@@ -167,16 +167,19 @@ suite('what is imported and exported', { concurrency: false }, () => {
     const refused = pggan(t, ['export', folder('imported'), folder('exported'), '--format', 'onnx']);
     assert.equal((await refused.ended).code, 2);
     assert.match(refused.errors.join('\n'), /^error: ExportExists: .*exported holds an export of other weights: name another folder$/);
-    const refusals: readonly (readonly [Promise<void>, RegExp])[] = [
-      [exportCommand(folder('imported'), workspace.dataset, { format: 'onnx' }), /holds .* but no model-card\.json, so it is no export/],
+    const refusals: readonly (readonly [() => Promise<void>, RegExp])[] = [
+      [
+        () => exportCommand(folder('imported'), workspace.dataset, { format: 'onnx' }),
+        /holds .* but no model-card\.json, so it is no export/,
+      ],
       [
         exportCommand(folder('imported'), folder('x'), { format: 'tfjs', networks: ['generator'] }),
         /^--networks goes with --format safetensors/,
       ],
-      [exportCommand(folder('nowhere'), folder('x'), { format: 'onnx' }), /nowhere holds no checkpoint yet/],
+      [() => exportCommand(folder('nowhere'), folder('x'), { format: 'onnx' }), /nowhere holds no checkpoint yet/],
     ];
     for (const [refusal, message] of refusals)
-      await assert.rejects(refusal, (error) => error instanceof PgganError && message.test(error.message));
+      await assert.rejects(refusal(), (error) => error instanceof PgganError && message.test(error.message));
     assert.equal(existsSync(folder('x')), false);
   });
 

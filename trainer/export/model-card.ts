@@ -1,7 +1,7 @@
 /** The model card that lies beside every export, for programs (model-card.json) and for people (README.md). */
 import type { CheckpointManifest } from '../checkpoint/format.ts';
 import { generatorWeights, parameterCount } from '../networks/weights.ts';
-import { TIME_FIELDS } from '../report/log.ts';
+import { parseMetrics, TIME_FIELDS } from '../report/log.ts';
 import { type Described, modelFacts, NOTICE } from './model-facts.ts';
 
 /** Size in bytes and SHA-256 of an exported file. */
@@ -75,7 +75,7 @@ export function cardText(card: ModelCard): string {
     [
       'Software',
       Object.entries(card.software)
-        .map(([name, version]) => `${name} ${String(version)}`)
+        .map(([name, version]) => `${name} ${JSON.stringify(version).replaceAll('"', '')}`)
         .join(', '),
     ],
   ];
@@ -112,11 +112,7 @@ function lastMeasured(
   metrics: string,
   images: number,
 ): { readonly images: number; readonly values: Readonly<Record<string, number>> } | null {
-  const ticks = metrics
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
-  const last = ticks.findLast((tick) => Number(tick['images']) <= images);
+  const last = parseMetrics(metrics).findLast((tick) => Number(tick['images']) <= images);
   if (!last) return null;
   const other: readonly string[] = [...SCHEDULE_FIELDS, ...TIME_FIELDS];
   const values = Object.entries(last).flatMap(([name, value]) =>

@@ -39,7 +39,7 @@ export function dataText({ label, name, images }: RunRecord['data']): string {
     case 'phantom':
       return 'phantoms: synthetic drawings of chest radiographs, no patients';
     case 'images':
-      return `${String(name)}, ${images} images`;
+      return `${typeof name === 'string' ? name : 'images without a name'}, ${images} images`;
     case 'unknown':
       return 'not known: the snapshot does not say what it was trained on';
   }

@@ -17,7 +17,7 @@ export type OnnxNode = {
 export type OnnxAttribute = string | number | readonly number[] | { readonly float: number };
 
 /** Dimensions of an input or output: a number, or the name of one that varies. */
-export type OnnxValue = { readonly name: string; readonly shape: readonly (number | string)[] };
+type OnnxValue = { readonly name: string; readonly shape: readonly (number | string)[] };
 /** Constants in float32; whole numbers, such as shapes, are int64. */
 export type OnnxConstant = { readonly name: string } & (Constant | { readonly integers: readonly number[] });
 

@@ -49,7 +49,6 @@ test('onnxruntime makes the images of every kind of generator, grown or within a
   const cases = generatorCases(t);
   if (!cases) return;
   const folder = await temporaryFolder(t);
-  const tensor = (values: Float32Array, shape: readonly number[]) => ({ hex: Buffer.from(values.buffer).toString('hex'), shape });
   for (const { name, shape, weights, lod, count, latents, labels, images } of cases) {
     const layers = generatorLayers(shape, weights, lod);
     const options = { version: '0', description: 'a test', metadata: { notice: 'not for diagnosis' } };
@@ -75,3 +74,5 @@ test('onnxruntime makes the images of every kind of generator, grown or within a
     assert(largest > 0.05, `${name} shows nothing`);
   }
 });
+
+const tensor = (values: Float32Array, shape: readonly number[]) => ({ hex: Buffer.from(values.buffer).toString('hex'), shape });

@@ -40,11 +40,6 @@ export function tfjsGenerator(generator: GeneratorLayers, { version, metadata }:
   const bytes = constants.map(bytesOf);
   const shards = cut(bytes, SHARD_BYTES);
   const shardName = (index: number): string => `group1-shard${index + 1}of${shards.length}.bin`;
-  const tensorInfo = (name: string, shape: readonly number[]) => ({
-    name: `${name}:0`,
-    dtype: 'DT_FLOAT',
-    tensorShape: tensorShape(shape),
-  });
   const model = {
     format: 'graph-model',
     generatedBy: `pggan-operator ${version}`,
@@ -89,6 +84,7 @@ const text = (value: string) => ({ s: Buffer.from(value).toString('base64') });
 const whole = (value: number) => ({ i: String(value) });
 const list = (...values: readonly number[]) => ({ list: { i: values.map(String) } });
 const tensorShape = (shape: readonly number[]) => ({ dim: shape.map((side) => ({ size: String(side) })) });
+const tensorInfo = (name: string, shape: readonly number[]) => ({ name: `${name}:0`, dtype: 'DT_FLOAT', tensorShape: tensorShape(shape) });
 const window = (stride: number) => ({
   T: FLOAT,
   strides: list(1, stride, stride, 1),

@@ -33,7 +33,6 @@ export function videoCommands(program: Command): void {
 
 async function interpolation(run: string, mp4: string, { seconds, fps, grid, smoothing, seed }: Interpolation): Promise<void> {
   const generator = await openGenerator(uriOf(run));
-  const warn = (message: string): void => void process.stderr.write(`warning: ${message}\n`);
   generator.warnings.forEach(warn);
   const { kind } = await prepareBackend({ threads: generator.run?.threads ?? availableParallelism(), warn });
   const mode = kind === 'native' ? 'graph' : 'eager';
@@ -59,6 +58,8 @@ function say(
   const { width, height, framesPerSecond } = format;
   process.stdout.write(`wrote ${frames} frames of ${width}x${height}, ${(frames / framesPerSecond).toFixed(1)} s, to ${mp4}\n`);
 }
+
+const warn = (message: string): void => void process.stderr.write(`warning: ${message}\n`);
 
 /** As NumPy's rint: halves go to the even number. */
 function framesOf({ seconds, fps }: Length): number {

@@ -71,10 +71,6 @@ test('a film whose frames or encoder fail leaves nothing behind, and says why', 
   if (!hasFfmpeg(t)) return;
   const folder = await temporaryFolder(t);
   const options = { width: 64, height: 48, channels: 1, framesPerSecond: 25, tags: {} };
-  function* broken(): Generator<Picture> {
-    yield picture(0, 64, 48, 1);
-    throw new Error('the store is gone');
-  }
   await assert.rejects(encodeVideo(join(folder, 'a.mp4'), broken(), options), /the store is gone/);
   await assert.rejects(encodeVideo(join(folder, 'no', 'such', 'folder.mp4'), pictures(500, 64, 48, 1), options), {
     code: 'VideoEncoderUnavailable',
@@ -99,6 +95,11 @@ test('without ffmpeg the error says how to install it', async (t) => {
     message: /ended with 1: Unknown encoder 'libx264'/,
   });
 });
+
+function* broken(): Generator<Picture> {
+  yield picture(0, 64, 48, 1);
+  throw new Error('the store is gone');
+}
 
 function script(path: string, text: string): string {
   writeFileSync(path, `#!/bin/sh\n${text}\n`);

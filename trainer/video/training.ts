@@ -5,11 +5,11 @@ import { type Schedule, scheduleAt } from '../../crds/schedule.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { svgText } from '../report/font.ts';
 import type { Picture } from '../report/grid.ts';
-import { formatTime } from '../report/log.ts';
+import { formatTime, parseMetrics } from '../report/log.ts';
 import { METRICS } from '../report/run-log.ts';
 
 /** A picture of the run, and what it was drawn after. */
-export type Scene = { readonly key: string; readonly kimg: number; readonly seconds: number };
+type Scene = { readonly key: string; readonly kimg: number; readonly seconds: number };
 
 export type TrainingFilm = {
   readonly scenes: readonly Scene[];
@@ -34,7 +34,7 @@ export async function openTrainingFilm(store: Store, schedule: Schedule): Promis
   });
   const [first] = scenes;
   if (!first) throw new PgganError('CheckpointInvalid', `${store.uri} has no samples/fakes*.png: let the training run first`);
-  const { width = 0, height = 0 } = await sharp(await readPicture(store, first)).metadata();
+  const { width, height } = await sharp(await readPicture(store, first)).metadata();
   const scale = scaleOf(width, height);
   return { scenes, schedule, width: Math.round(width * scale), height: Math.round(height * scale) + CAPTION_HEIGHT };
 }
@@ -61,10 +61,7 @@ type Point = Readonly<Record<'kimg' | 'seconds', number>>;
 
 /** The beginning and every tick of the run. */
 function ticksOf(metrics: string): readonly Point[] {
-  const ticks = metrics
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  const ticks = parseMetrics(metrics);
   return [
     { kimg: 0, seconds: 0 },
     ...ticks.map((tick) => ({ kimg: Number(tick['images']) / 1000, seconds: Number(tick['secondsTotal']) })),
@@ -99,7 +96,7 @@ function scaleOf(width: number, height: number): number {
 async function framed(png: Buffer, width: number, height: number): Promise<Buffer> {
   const pictureHeight = height - CAPTION_HEIGHT;
   const image = sharp(png);
-  const grows = ((await image.metadata()).height ?? 0) < pictureHeight;
+  const grows = (await image.metadata()).height < pictureHeight;
   return image
     .resize(width, pictureHeight, { fit: 'fill', kernel: grows ? 'nearest' : 'linear' })
     .extend({ bottom: CAPTION_HEIGHT, background: '#000000' })

@@ -66,9 +66,6 @@ function imagesOf({ name, kimg }: ImportSource): number {
 }
 
 function filesOf({ generator, discriminator, generatorEma }: Snapshot): TensorFiles {
-  const table = (weights: ReadonlyMap<string, Tensor>): { readonly tensors: TensorTable } => ({
-    tensors: new Map([...weights].map(([name, { shape, data }]) => [name, storedFloats(shape, data)])),
-  });
   const none = { tensors: new Map() };
   return {
     generator: table(generator),
@@ -77,6 +74,10 @@ function filesOf({ generator, discriminator, generatorEma }: Snapshot): TensorFi
     'adam-generator': none,
     'adam-discriminator': none,
   };
+}
+
+function table(weights: ReadonlyMap<string, Tensor>): { readonly tensors: TensorTable } {
+  return { tensors: new Map([...weights].map(([name, { shape, data }]) => [name, storedFloats(shape, data)])) };
 }
 
 function stateOf(images: number, { lod, sha256 }: Snapshot, { name }: ImportSource): CheckpointState {
