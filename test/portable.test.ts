@@ -173,7 +173,7 @@ suite('what is imported and exported', { concurrency: false }, () => {
         /holds .* but no model-card\.json, so it is no export/,
       ],
       [
-        exportCommand(folder('imported'), folder('x'), { format: 'tfjs', networks: ['generator'] }),
+        () => exportCommand(folder('imported'), folder('x'), { format: 'tfjs', networks: ['generator'] }),
         /^--networks goes with --format safetensors/,
       ],
       [() => exportCommand(folder('nowhere'), folder('x'), { format: 'onnx' }), /nowhere holds no checkpoint yet/],
