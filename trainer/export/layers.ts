@@ -1,5 +1,6 @@
 /** A generator as a table of plain layers with ready-made kernels: what the writers of other formats translate, one layer at a time. */
-import { generatorWeights, featureMaps, type NetworkShape } from '../networks/weights.ts';
+import { featureMaps } from '../../crds/cost.ts';
+import { generatorWeights, type NetworkShape } from '../networks/weights.ts';
 import { resolutionsAbove4, rgbLayer } from '../networks/layers.ts';
 import { fuseUpscale, scaled, spread } from './kernels.ts';
 
