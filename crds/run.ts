@@ -36,7 +36,7 @@ const schedule = z.strictObject({
 });
 
 /** Switches of the networks, with the reference's meaning (Karras et al. 2018, appendix A). */
-const network = z.strictObject({
+export const networkOptions = z.strictObject({
   channels: z.union([z.literal(1), z.literal(3)]),
   fmapBase: z.number().int().min(1),
   fmapDecay: z.number().nonnegative(),
@@ -98,7 +98,7 @@ const training = z.strictObject({
   store: store.optional(),
   totalKimg: positive,
   schedule,
-  network,
+  network: networkOptions,
   loss,
   optimizer,
   averaging,
@@ -139,7 +139,7 @@ export const runDocument = z.discriminatedUnion('kind', [training, synthesis]);
 export type TrainingRun = Readonly<z.infer<typeof training>>;
 export type SynthesisRun = Readonly<z.infer<typeof synthesis>>;
 export type RunDocument = TrainingRun | SynthesisRun;
-export type NetworkOptions = Readonly<z.infer<typeof network>>;
+export type NetworkOptions = Readonly<z.infer<typeof networkOptions>>;
 export type LossOptions = Readonly<z.infer<typeof loss>>;
 export type OptimizerOptions = Readonly<z.infer<typeof optimizer>>;
 export type StoreOptions = Readonly<z.infer<typeof store>>;

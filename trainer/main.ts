@@ -1,11 +1,14 @@
 /** The trainer's commands and exit codes. */
 import { Command, InvalidArgumentError } from 'commander';
 import { asError, PgganError } from '../crds/errors.ts';
+import { importCommand } from './checkpoint/legacy/command.ts';
 import { datasetCommands } from './data/commands.ts';
+import { exportCommand, exportFormat, networkNames } from './export/command.ts';
 import { evaluateRun } from './metrics/command.ts';
 import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
+import { videoCommands } from './video/commands.ts';
 
 // Other commands have nothing to save or to take back: they end at once, as a terminal expects.
 const [command = '', subcommand = ''] = process.argv.slice(2);
@@ -56,6 +59,22 @@ program
   .action(async (file: string, options: { readonly estimate?: boolean; readonly iterations: number; readonly json?: boolean }) => {
     process.exitCode = await planManifest(file, options);
   });
+program
+  .command('import')
+  .description('makes a checkpoint of a network-snapshot-*.pkl of the TensorFlow original; nothing in the file is run')
+  .argument('<snapshot>', 'the pickle')
+  .argument('<folder>', 'a new folder, or one that holds other snapshots of the same network')
+  .option('--kimg <n>', 'thousands of real images shown, where the name of the file does not say it', positiveInteger)
+  .action(importCommand);
+program
+  .command('export')
+  .description('writes the averaged generator for other software, with a model card')
+  .argument('<run>', 'run folder, or one of its checkpoints')
+  .argument('<folder>', 'the folder to write')
+  .requiredOption('--format <format>', 'safetensors, tfjs (for browsers) or onnx', exportFormat)
+  .option('--networks <list>', 'with safetensors: any of generator-ema, generator, discriminator, separated by commas', networkNames)
+  .action(exportCommand);
+videoCommands(program);
 datasetCommands(program, process, () => stop?.reason);
 
 try {

@@ -23,8 +23,8 @@ const runRecord = z.strictObject({
   options: anyObject,
   /** Versions of what trains: this software, Node, the backend. */
   software: anyObject,
-  /** The data, so that nobody takes phantoms for patients: label, number of images. */
-  data: z.strictObject({ label: z.enum(['phantom', 'images']), images: z.number().int().min(1) }).catchall(z.json()),
+  /** The data, so that nobody takes phantoms for patients: label, number of images; unknown and 0 where a snapshot was imported. */
+  data: z.strictObject({ label: z.enum(['phantom', 'images', 'unknown']), images: z.number().int().nonnegative() }).catchall(z.json()),
   created: z.iso.datetime(),
 });
 export type RunRecord = Readonly<z.infer<typeof runRecord>>;
@@ -36,7 +36,7 @@ export type RunClaim = {
   readonly parts: Plain;
   readonly options: Plain;
   readonly software: Plain;
-  readonly data: { readonly label: 'phantom' | 'images'; readonly images: number } & Plain;
+  readonly data: { readonly label: RunRecord['data']['label']; readonly images: number } & Plain;
 };
 
 /**

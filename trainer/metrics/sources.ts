@@ -3,7 +3,7 @@ import type { Dataset } from '../data/dataset.ts';
 import type { NetworkShape } from '../networks/weights.ts';
 import { toBytes } from '../report/grid.ts';
 import type { SampleInput } from '../synthesis/minibatches.ts';
-import type { OpenGenerator } from '../synthesis/open-generator.ts';
+import { type OpenGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { labelRows } from '../train/feeds.ts';
 import { createRandom } from '../train/random.ts';
 import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
@@ -27,7 +27,7 @@ export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' 
     try {
       const { resolution } = sampler;
       yield* drawn(
-        { seed: generator.run.seed, shape: generator.shape, resolution, sample: (input) => sampler.sample(input) },
+        { seed: trainingOf(generator).seed, shape: generator.shape, resolution, sample: (input) => sampler.sample(input) },
         dataset,
         count,
       );

@@ -63,6 +63,14 @@ export function metricsLine({ losses, scalars, metrics, time, ...tick }: Tick): 
   });
 }
 
+/** The ticks of a metrics.jsonl, as plain objects: it may have been written by another version. */
+export function parseMetrics(text: string): readonly Readonly<Record<string, unknown>>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+}
+
 /** A duration as the reference writes it: `59s`, `1m 00s`, `1h 00m 00s`, `1d 00h 00m`. */
 export function formatTime(seconds: number): string {
   const all = roundHalfToEven(seconds);

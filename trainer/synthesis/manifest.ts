@@ -13,7 +13,7 @@ const job = z.object({
   version: z.literal(1),
   synthetic: z.literal(true),
   notice: z.string(),
-  data: z.enum(['phantom', 'images']),
+  data: z.enum(['phantom', 'images', 'unknown']),
   checkpoint: z.object({ uri: z.string(), digest: z.string(), images: z.number(), weightsDigest: z.string() }),
   seed: z.number(),
   resolution: z.number(),

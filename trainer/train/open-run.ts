@@ -1,6 +1,4 @@
 /** Opens a run for one process: the dataset, the right to write, run.json, and the newest good checkpoint or the run it is forked from. */
-import { readFileSync } from 'node:fs';
-import { asError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
 import { phases, scheduleAt } from '../../crds/schedule.ts';
@@ -11,6 +9,7 @@ import { acquireRun, systemClock, type Writer } from '../checkpoint/owner.ts';
 import { checkClaim, claimRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { softwareVersions } from '../software.ts';
 import { checkOptions } from './check-options.ts';
 import type { StepOptions } from './step-options.ts';
 
@@ -120,16 +119,4 @@ async function loadOrigin(run: TrainingRun, { uri, startKimg }: NonNullable<Trai
 /** The reference to record as the parent of a fork's first checkpoint. */
 export function originRef(origin: Origin | undefined): CheckpointRef | undefined {
   return origin?.checkpoint.ref;
-}
-
-function softwareVersions(): Readonly<Record<string, string>> {
-  try {
-    const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-      name: string;
-      version: string;
-    };
-    return { [name]: version, node: process.version };
-  } catch (error) {
-    return { node: process.version, note: `package.json could not be read: ${asError(error).message}` };
-  }
 }

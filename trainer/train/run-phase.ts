@@ -7,6 +7,7 @@ import { memoryLimit } from '../backend/memory-limit.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { layerTable } from '../networks/layer-table.ts';
+import { modelFacts } from '../export/model-facts.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
@@ -143,7 +144,8 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
     if (isLast) {
       const final = toTensorFiles(options.shape, session.snapshot())['generator-ema'];
-      await store.write('snapshots/network-final.safetensors', serializeSafetensors(final.tensors, modelCard(run, open, position)));
+      const facts = modelFacts({ record: open.record, run, shape: options.shape, images: position.images, lod: last.lod });
+      await store.write('snapshots/network-final.safetensors', serializeSafetensors(final.tensors, facts));
     }
     const ref = await save(position, resolution);
     await pictures.losses();
@@ -181,22 +183,6 @@ function valuesOf(
   if (restored) return fromTensorFiles(options.shape, restored, TENSOR_FILES);
   if (!origin) return initial();
   return new Map([...initial(), ...fromTensorFiles(options.shape, origin.checkpoint, ['generator', 'discriminator', 'generator-ema'])]);
-}
-
-/** Metadata of the final network: what it is, and what it is not for. */
-function modelCard(run: TrainingRun, { dataset, record }: OpenRun, position: Position): Readonly<Record<string, string>> {
-  return {
-    model: 'PG-GAN generator, averaged weights (Karras et al., ICLR 2018)',
-    training: `${run.owner.namespace}/${run.owner.name}`,
-    fingerprint: record.fingerprint,
-    images: String(position.images),
-    data:
-      dataset.source.kind === 'phantom'
-        ? 'phantoms: synthetic drawings of chest radiographs, no patients'
-        : `${dataset.name}, ${dataset.images} images`,
-    network: JSON.stringify({ ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize }),
-    intendedUse: 'research; its images are synthetic and not for diagnosis',
-  };
 }
 
 const kimgText = (images: number): string => (images / 1000).toFixed(1);
