@@ -111,9 +111,9 @@ test('the largest training that is admitted has a run document within 64 KiB', (
       'metadata/namespace': 'a'.repeat(63),
       'spec/resolution': 1024,
       'spec/totalKimg': 1_000_000,
-      'spec/dataset/uri': uriOfFullLength('s3://'),
-      'spec/output/uri': uriOfFullLength('s3://'),
-      'spec/initFrom': { checkpoint: { uri: uriOfFullLength('s3://') } },
+      'spec/dataset/uri': uriOfFullLength('s3://bucket/'),
+      'spec/output/uri': uriOfFullLength('s3://bucket/'),
+      'spec/initFrom': { checkpoint: { uri: uriOfFullLength('s3://bucket/') } },
     }),
   );
   assert.ok(Buffer.byteLength(text) < 64 * 1024);
