@@ -16,7 +16,7 @@ export type Use = { readonly uri: string | undefined; readonly writes: boolean }
 const CLAIMS = '/claims/';
 const STORE = '/var/run/pggan.dev/store';
 const STORE_CA = '/var/run/pggan.dev/store-ca';
-const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 
 /** Each claim is mounted once, at /claims/<claim>; read-only where nothing of it is written. */
 export function claimVolumes(uses: readonly Use[]): Mounted {
@@ -79,7 +79,7 @@ const items = (...keys: readonly string[]) => keys.map((key) => ({ key, path: ke
 /** The only place besides mounted claims that a process can write to; TensorFlow and CUDA keep their own files below HOME. */
 export function scratchVolume(bytes: number): Mounted {
   return {
-    volumes: [{ name: 'scratch', emptyDir: { sizeLimit: `${Math.ceil(bytes / MIB)}Mi` } }],
+    volumes: [{ name: 'scratch', emptyDir: { sizeLimit: `${Math.ceil(bytes / GIB)}Gi` } }],
     mounts: [{ name: 'scratch', mountPath: '/tmp' }],
     env: [{ name: 'HOME', value: '/tmp' }],
   };
