@@ -52,7 +52,7 @@ export function lastDocument(pod: Pod): Progress | undefined {
 }
 
 /** A pod on a claim calls its checkpoints by where the claim is mounted. */
-export function outsidePod(document: Progress): Progress {
+function outsidePod(document: Progress): Progress {
   switch (document.kind) {
     case 'preflight':
       return document;

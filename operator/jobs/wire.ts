@@ -1,7 +1,7 @@
 /** Objects of Kubernetes as they travel: client-node's types, readonly, and with the strings that times are in JSON. */
 import type { V1Job, V1JobSpec, V1Pod, V1PodTemplateSpec, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
 
-export type Wire<T> = T extends Date
+type Wire<T> = T extends Date
   ? string
   : T extends readonly (infer Item)[]
     ? readonly Wire<Item>[]
