@@ -10,8 +10,7 @@ import type { Job } from '../operator/jobs/wire.ts';
 import type { SynthesisObject } from '../operator/synthesis/observed.ts';
 import { synthesisJob } from '../operator/synthesis/job.ts';
 import { expectation, type TrainingObject } from '../operator/training/expectation.ts';
-import { trainingJob } from '../operator/training/job.ts';
-import type { Task } from '../operator/training/observed.ts';
+import { jobsToTry } from '../operator/training/job.ts';
 import { controlPlane, freshNamespace } from './harness/shared-control-plane.ts';
 
 const SAMPLES = join(import.meta.dirname, '../manifests/samples');
@@ -86,12 +85,7 @@ function jobsOf(manifest: unknown): readonly Job[] {
 function trainingJobs(training: TrainingObject): readonly Job[] {
   const wanted = expectation(training);
   assert.ok(wanted.kind === 'valid', JSON.stringify(wanted));
-  const phases = wanted.phases.map(({ resolution, endImages }): Task => ({ kind: 'train', resolution, endImages }));
-  return [{ kind: 'preflight' } as const, ...phases].map((task) => {
-    const name = `${training.metadata.name}-${task.kind === 'preflight' ? 'preflight' : task.resolution}`;
-    const queued = training.spec.queue !== undefined;
-    return trainingJob(training, { kind: 'createJob', name, task, digest: 'd', backoffLimit: 10, queued }, {}, CONFIG);
-  });
+  return jobsToTry(training, wanted.phases, {}, CONFIG);
 }
 
 function jobOfSynthesis(object: SynthesisObject): Job {

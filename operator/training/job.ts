@@ -1,6 +1,7 @@
 /** From a PGGANTraining and a decision to the Job that carries it out: a pure function, so that the same decision makes the same Job. */
 import { variableBytes } from '../../crds/cost.ts';
 import { resolveNetwork, resolveTrainingRun } from '../../crds/resolve.ts';
+import type { Phase } from '../../crds/schedule.ts';
 import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { mergePodTemplate, type PodTemplate } from '../../crds/v1alpha1/pod-template.ts';
@@ -10,8 +11,10 @@ import { singleJob } from '../jobs/spec.ts';
 import { claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
 import type { Job } from '../jobs/wire.ts';
 import type { Action } from './decision.ts';
+import { taskDigest } from './digest.ts';
 import type { TrainingObject } from './expectation.ts';
 import type { Task } from './observed.ts';
+import { jobName } from './plan.ts';
 
 /** What a Job needs to know besides its training. */
 export type TrainingFacts = {
@@ -73,6 +76,25 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
     metadata: jobMetadata({ kind: 'PGGANTraining', metadata }, create, labels, spec.queue),
     spec: singleJob(pod, create.backoffLimit, create.queued),
   };
+}
+
+/**
+ * Every Job that a training may come to need, as it would be built now: dry-run at its acceptance, so that a quota or a policy that refuses the
+ * last phase is not met in a week.
+ */
+export function jobsToTry(training: TrainingObject, phases: readonly Phase[], facts: TrainingFacts, config: JobConfig): readonly Job[] {
+  const trained = phases.map(({ resolution, endImages }): Task => ({ kind: 'train', resolution, endImages }));
+  const queued = training.spec.queue !== undefined;
+  return [{ kind: 'preflight' } as const, ...trained].map((task) => {
+    const name = jobName(training.metadata.name, task);
+    const backoffLimit = training.spec.maxRestarts;
+    return trainingJob(
+      training,
+      { kind: 'createJob', name, task, digest: taskDigest(training.spec, task), backoffLimit, queued },
+      facts,
+      config,
+    );
+  });
 }
 
 /** A preflight reads the dataset through and loads no networks: it goes where the phases go, without their GPUs. 180 MiB of memory were seen. */

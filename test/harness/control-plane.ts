@@ -43,8 +43,6 @@ export async function startControlPlane(binaries: ServerBinaries): Promise<Contr
 
 async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPlane> {
   const folder = mkdtempSync(join(tmpdir(), 'pggan-control-plane-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  process.once('exit', remove);
   const pki = join(folder, 'pki');
   mkdirSync(pki);
   const authority = createAuthority(pki);
@@ -58,12 +56,19 @@ async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPl
     startServer(etcd, etcdArguments(folder, etcdPort, etcdPeerPort), join(folder, 'etcd.log')),
     startServer(apiServer, apiServerArguments(folder, authority, etcdPort, port), join(folder, 'kube-apiserver.log')),
   ];
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // Where nobody stopped it: the kernel ends the servers with this process, but would leave their files.
+  const abandoned = (): void => {
+    for (const server of processes) void server.kill();
+    remove();
+  };
+  process.once('exit', abandoned);
   const stop = async (): Promise<void> => {
     await admin.close();
     // The API server first: without its etcd it would complain for seconds.
     for (const server of processes.toReversed()) await server.kill();
     remove();
-    process.off('exit', remove);
+    process.off('exit', abandoned);
   };
   try {
     await ready(admin, processes);
