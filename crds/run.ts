@@ -164,8 +164,11 @@ export const LOSS_DEFAULTS: LossOptions = { wganLambda: 10, wganEpsilon: 0.001, 
 export const OPTIMIZER_DEFAULTS: OptimizerOptions = { beta1: 0, beta2: 0.99, epsilon: 1e-8, resetForNewLod: true };
 export const AVERAGING_DEFAULTS = { decay: 0.999 } as const;
 
-/** Parses the text of PGGAN_RUN. @throws {PgganError} RunDocumentInvalid, naming every field that is wrong. */
-export function parseRunDocument(text: string | undefined): RunDocument {
+/**
+ * Parses the text of PGGAN_RUN. `shard` is the text of PGGAN_SHARD where that is set: the pods of a synthesis share one document, and each is
+ * told its shard beside it. @throws {PgganError} RunDocumentInvalid, naming every field that is wrong.
+ */
+export function parseRunDocument(text: string | undefined, shard?: string): RunDocument {
   if (!text)
     throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not set: this command is started by the operator or by `pggan start`');
   if (Buffer.byteLength(text) > MAX_BYTES) throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is larger than ${MAX_BYTES} bytes`);
@@ -176,11 +179,18 @@ export function parseRunDocument(text: string | undefined): RunDocument {
     throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not JSON', { cause });
   }
   const parsed = runDocument.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return parsed.data.kind === 'synthesis' ? ofShard(parsed.data, shard) : parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
   throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is not a ${RUN_VERSION} run document: ${problems.join('; ')}`, {
     cause: parsed.error,
   });
+}
+
+function ofShard(run: SynthesisRun, text: string | undefined): SynthesisRun {
+  const shard = text === undefined ? run.shard : /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (shard < run.shards) return { ...run, shard };
+  const found = text === undefined ? `shard is ${run.shard}` : `PGGAN_SHARD is "${text}"`;
+  throw new PgganError('RunDocumentInvalid', `${found}: it must be a whole number below shards, which is ${run.shards}`);
 }
 
 /** Everything that decides the trained weights, as a plain object; two runs with equal parts may share a run folder. */

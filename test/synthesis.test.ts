@@ -113,10 +113,11 @@ suite('a SynthesisJob', { concurrency: false }, () => {
         ttlSecondsAfterFinished: 0,
       },
     };
-    for (const shard of [2, 0, 1]) {
+    // As the pods of an Indexed Job: one document for all, and each shard's number beside it.
+    const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard: 0, outputUri: uriOf(output) });
+    for (const shard of ['2', '0', '1']) {
       assert(!existsSync(join(output, 'manifest.json')));
-      const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard, outputUri: uriOf(output) });
-      await succeeded(trainer(t, ['synthesize'], document));
+      await succeeded(trainer(t, ['synthesize'], document, { PGGAN_SHARD: shard }));
     }
     assertSameImages(output, reference);
     assert.deepEqual(manifestOf(output), { ...manifestOf(reference), shards: 3 });

@@ -13,10 +13,10 @@ import {
   immutable,
   integer,
   mapList,
+  queue,
   resolution,
   rules,
   store,
-  text,
   uri,
 } from './common.ts';
 import { podTemplate } from './pod-template.ts';
@@ -139,13 +139,7 @@ const trainingSpec = z
         'What is measured of the averaged generator while it trains at full resolution. A checkpoint is saved with each measurement. It never alters the weights. Absent: nothing.',
       ),
     checkpoints: checkpoints.prefault({}).describe('When checkpoints are saved and how many are kept. They never alter the weights.'),
-    queue: z
-      .strictObject({
-        name: text(63, 1).describe('LocalQueue in the same namespace.'),
-        priorityClass: text(63, 1).optional().describe('WorkloadPriorityClass of the Jobs.'),
-      })
-      .optional()
-      .describe('Kueue: every Job of the training waits in this queue.'),
+    queue: queue('the Jobs').describe('Kueue: every Job of the training waits in this queue.'),
     suspend: z
       .boolean()
       .default(false)
@@ -184,7 +178,14 @@ export const PGGAN_TRAINING: Kind = {
   description: 'PGGANTraining grows a GAN on images, resolution by resolution, one Job each.',
   spec: trainingSpec,
   status: trainingStatus,
-  rules: NAME_RULES,
+  rules: [
+    ...NAME_RULES,
+    {
+      rule: '!has(self.spec.initFrom) || !has(self.spec.initFrom.trainingRef) || self.spec.initFrom.trainingRef.name != self.metadata.name',
+      message: 'a training cannot start from itself: it would wait for ever',
+      fieldPath: '.spec.initFrom.trainingRef.name',
+    },
+  ],
   columns: [
     { name: 'Resolution', type: 'integer', jsonPath: '.status.resolution', description: 'Resolution in training, in pixels.' },
     { name: 'Kimg', type: 'number', jsonPath: '.status.progress.kimg', description: 'Thousands of images shown.' },
