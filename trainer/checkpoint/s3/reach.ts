@@ -4,12 +4,12 @@ import type { Connection } from './connection.ts';
 import { type Answer, diagnose } from './failures.ts';
 import { persist, type RetryTime, type Tried } from './retry.ts';
 
-/** The server's answer where an object was asked for: there is none, or the condition does not hold. */
-export class Answered extends Error {
+/** The server's answer where an object was asked for: there is none, or the condition does not hold. A failure where nobody expects it. */
+export class Answered extends PgganError {
   readonly answer: Answer;
 
-  constructor(answer: Answer) {
-    super(`the server answered: ${answer}`);
+  constructor(answer: Answer, message: string, cause: unknown) {
+    super('StoreUnavailable', message, { cause });
     this.answer = answer;
   }
 }
@@ -37,7 +37,7 @@ export function reaching(connection: Connection, uri: string, time: RetryTime): 
         switch (diagnosis.kind) {
           case 'answer':
             known = true;
-            return new Answered(diagnosis.answer);
+            return new Answered(diagnosis.answer, sentence(connection, uri, deed, `the server answered ${diagnosis.answer}`), error);
           case 'full':
             return new PgganError('StoreFull', sentence(connection, uri, deed, diagnosis.reason), { cause: error });
           case 'refused':
