@@ -15,7 +15,7 @@ import { openRun } from './open-run.ts';
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
   // Before the folder is claimed: the answer to a refusal are other options, which would find a claim in their way.
   const warnings = await checkPhases(run);
-  const open = await openRun(run, false);
+  const open = await openRun(run, false, print);
   try {
     for (const warning of [...open.warnings, ...warnings]) print(`warning: ${warning}`);
     const images = open.restored?.manifest.images ?? 0;
