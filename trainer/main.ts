@@ -1,10 +1,12 @@
 /** The trainer's commands and exit codes. */
 import { Command, InvalidArgumentError } from 'commander';
 import { asError, PgganError } from '../crds/errors.ts';
+import { runCommands } from './checkpoint/commands.ts';
 import { datasetCommands } from './data/commands.ts';
 import { evaluateRun } from './metrics/command.ts';
 import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
+import { withStoreOptions } from './store-options.ts';
 import { listenForStop } from './train/stop.ts';
 
 // Other commands have nothing to save or to take back: they end at once, as a terminal expects.
@@ -33,10 +35,9 @@ program
   .action(async () => {
     process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
   });
-program
-  .command('evaluate')
+withStoreOptions(program.command('evaluate'))
   .description('measures the averaged generator of a run against its dataset')
-  .argument('<run>', 'run folder, or one of its checkpoints')
+  .argument('<run>', 'run folder, or one of its checkpoints; a path or an s3:// address')
   .option('--metrics <list>', 'any of moments, swd, swd1, msssim, msssim1, separated by commas', 'moments')
   .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
   .option('--all', 'every kept checkpoint, newest first, instead of the newest')
@@ -57,6 +58,7 @@ program
     process.exitCode = await planManifest(file, options);
   });
 datasetCommands(program, process, () => stop?.reason);
+runCommands(program, process);
 
 try {
   await program.parseAsync();
