@@ -49,7 +49,7 @@ export type ObjectStoreOptions = {
  * with CI=true that is a failure.
  */
 export async function startObjectStore(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'skip'>,
   kind: ObjectStoreKind,
   options: ObjectStoreOptions = {},
 ): Promise<ObjectStore | undefined> {
