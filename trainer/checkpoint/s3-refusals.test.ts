@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -7,6 +7,10 @@ import { setTimeout } from 'node:timers/promises';
 import { limitBucket, limitedCredentials } from '../../test/harness/minio-limits.ts';
 import { environment, type ObjectStore, startObjectStore } from '../../test/harness/object-store.ts';
 import { OBJECT_STORES } from '../../test/harness/object-store-servers.ts';
+import { thisProcess } from './process-identity.ts';
+import { connect } from './s3/connection.ts';
+import { sha256 } from './s3/content.ts';
+import { createUpload, listUploads, putObject } from './s3/requests.ts';
 import { s3Store } from './s3-store.ts';
 import type { Store } from './store.ts';
 import { quickTime, storeOn } from './test-s3.ts';
@@ -144,6 +148,21 @@ test('what a policy forbids, and what a session token no longer allows, is refus
     await assert.rejects(store.write('a', text('new')), refused);
     await assert.rejects(store.remove('a'), refused);
     assert.equal(String(await store.read('a')), 'old');
+  });
+  await t.test('the policy that the documentation names is enough', async () => {
+    const page = await readFile(new URL('../../docs/object-stores.md', import.meta.url), 'utf8');
+    const policy = JSON.parse(/```json\n(.*?)```/s.exec(page)?.[1] ?? '') as { readonly Statement: readonly object[] };
+    const store = storeOn(server, { env: environment(limitedCredentials(server, policy.Statement)) }, `s3://${server.bucket}/policy`);
+    assert.equal((await store.write('large', [Buffer.alloc(20 << 20)]))?.size, 20 << 20);
+    assert.equal((await store.read('large'))?.length, 20 << 20);
+    await store.remove('large');
+    const connection = connect(server.bucket, server.options, server.env, 30);
+    const attributes = { digest: '', write: '', type: 'text/plain' };
+    await createUpload(connection, 'policy/left', attributes);
+    const [name, mark] = [Buffer.from('policy/left'), `policy/.unfinished/${thisProcess().place}-999999999-1-x`];
+    await putObject(connection, mark, { parts: [name], sha256: sha256([name]), size: name.length }, attributes, {});
+    assert.deepEqual(await store.list(''), []);
+    assert.deepEqual(await listUploads(connection, 'policy/left'), [], 'what a dead writer left can be removed with it');
   });
   await t.test('a session token', async () => {
     const limited = limitedCredentials(server, [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['*'] }]);
