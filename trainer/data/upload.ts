@@ -30,19 +30,17 @@ export async function uploadDataset(
       'DatasetExists',
       `${store.uri} holds another dataset already (${other.key}): name another address, or remove it first`,
     );
-  const description = await described(folder);
+  const { description, digest } = await described(folder);
   for (const { name, bytes } of description.files) {
     onFile({ name, bytes });
     await store.upload(name, join(folder, name));
   }
   await store.write(DESCRIPTION, [Buffer.from(`${JSON.stringify(description, null, 2)}\n`)]);
-  const dataset = await openDataset(folder);
-  dataset.close();
-  return { uri: store.uri, digest: dataset.digest, images: dataset.images };
+  return { uri: store.uri, digest, images: description.images };
 }
 
 /** The folder's description, whose digests must be true; one that is made where there is none. */
-async function described(folder: string): Promise<Description> {
+async function described(folder: string): Promise<{ readonly description: Description; readonly digest: string }> {
   const dataset = await openDataset(folder);
   dataset.close();
   const known = await readDescription(folder);
@@ -57,8 +55,8 @@ async function described(folder: string): Promise<Description> {
       );
     files.push({ name, bytes, sha256 });
   }
-  const { name, source, images, channels, resolution, labelSize } = dataset;
-  return known ?? { format: 1, name, source, images, channels, resolution, labelSize, files };
+  const { name, source, images, channels, resolution, labelSize, digest } = dataset;
+  return { description: known ?? { format: 1, name, source, images, channels, resolution, labelSize, files }, digest };
 }
 
 const isData = (key: string): boolean => key.endsWith('.tfrecords') || key.endsWith('.labels');
