@@ -3,14 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { saveCheckpoint } from '../trainer/checkpoint/checkpoint.ts';
-import { type CheckpointState, TENSOR_FILES } from '../trainer/checkpoint/format.ts';
+import { TENSOR_FILES } from '../trainer/checkpoint/format.ts';
 import { loadCheckpoint } from '../trainer/checkpoint/load-checkpoint.ts';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
-import { createRandom } from '../trainer/train/random.ts';
-import { initialValues } from '../trainer/train/session.ts';
-import { fromTensorFiles, toTensorFiles } from '../trainer/train/tensor-files.ts';
-import { stepOptions } from './cases.ts';
 import { median } from '../trainer/plan/median.ts';
+import { fromTensorFiles } from '../trainer/train/tensor-files.ts';
+import { benchState, seconds, stateAt } from './checkpoint-state.ts';
 
 export type CheckpointRunOptions = { readonly resolution: number; readonly iterations: number; readonly folder: string };
 
@@ -32,10 +30,7 @@ export type CheckpointResult = {
 export async function measureCheckpoint({ resolution, iterations, folder }: CheckpointRunOptions): Promise<CheckpointResult> {
   const scratch = await mkdtemp(join(resolve(folder), '.pggan-bench-checkpoint-'));
   try {
-    const options = stepOptions({ width: 'full', resolution, precision: 'Float32' });
-    const files = toTensorFiles(options.shape, distinctValues(options));
-    const tensors = TENSOR_FILES.flatMap((name) => [...files[name].tensors.values()].map(({ data }) => data));
-    const bytes = tensors.reduce((sum, data) => sum + data.byteLength, 0);
+    const { options, files, tensors, bytes } = benchState(resolution);
     const source = join(scratch, 'source');
     await writeFile(source, tensors);
     const rounds: Record<'save' | 'load' | 'write' | 'read', number>[] = [];
@@ -73,39 +68,8 @@ export async function measureCheckpoint({ resolution, iterations, folder }: Chec
   }
 }
 
-/** Moments are as incompressible as weights, since trained ones are. */
-function distinctValues(options: Parameters<typeof initialValues>[0]): ReadonlyMap<string, Float32Array> {
-  const values = initialValues(options, createRandom(1));
-  const weights = (name: string): Float32Array | undefined => values.get(name.replace(/^adam_[mv]\//, ''));
-  return new Map([...values].map(([name, value]) => [name, name.startsWith('adam_') ? (weights(name) ?? value).map((x) => x * x) : value]));
-}
-
-function dd(from: string, to: string, ...more: readonly string[]): number {
+export function dd(from: string, to: string, ...more: readonly string[]): number {
   const start = performance.now();
   execFileSync('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'status=none', ...more]);
   return (performance.now() - start) / 1000;
-}
-
-async function seconds(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return (performance.now() - start) / 1000;
-}
-
-function stateAt(images: number): CheckpointState {
-  return {
-    images,
-    imagesAtIterationStart: images,
-    repeatIndex: 0,
-    previousLod: 0,
-    adamStep: { generator: 1, discriminator: 1 },
-    tick: 0,
-    imagesAtTickStart: 0,
-    tickSums: {},
-    secondsTrained: 0,
-    secondsAtTickStart: 0,
-    nextSnapshots: {},
-    attempt: 1,
-    environment: {},
-  };
 }

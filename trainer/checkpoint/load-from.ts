@@ -2,7 +2,7 @@
 import { PgganError } from '../../crds/errors.ts';
 import type { TensorFileName } from './format.ts';
 import { type LoadedCheckpoint, loadCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from './load-checkpoint.ts';
-import { openStore } from './open-store.ts';
+import { type Access, openStore } from './open-store.ts';
 import type { Store } from './store.ts';
 
 export type Found<Name extends TensorFileName> = {
@@ -15,10 +15,18 @@ export type Found<Name extends TensorFileName> = {
 
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
-/** @param uri `<run folder>` or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid where there is none, or it is damaged */
-export async function loadFrom<Name extends TensorFileName>(uri: string, files: readonly Name[]): Promise<Found<Name>> {
+/**
+ * @param uri `<run folder>` or `<run folder>/checkpoints/<images>`
+ * @param s3 how s3:// is reached
+ * @throws {PgganError} CheckpointInvalid where there is none, or it is damaged
+ */
+export async function loadFrom<Name extends TensorFileName>(
+  uri: string,
+  files: readonly Name[],
+  s3: Access | undefined,
+): Promise<Found<Name>> {
   const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
-  const store = openStore(folder ?? uri);
+  const store = openStore(folder ?? uri, { s3 });
   if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, `${key}/`, { files }), skipped: [] };
   const found = await loadNewestCheckpoint(store, { files });
   if (!found) throw new PgganError('CheckpointInvalid', `${store.uri} holds no checkpoint yet: let the training run first`);

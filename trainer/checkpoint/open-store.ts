@@ -1,13 +1,16 @@
 /** Opens the store of a URI. */
 import { fileURLToPath } from 'node:url';
 import { PgganError } from '../../crds/errors.ts';
-import type { StoreOptions } from '../../crds/run.ts';
 import { fileStore } from './file-store.ts';
+import { s3Store } from './s3-store.ts';
+import type { Access } from './s3/connection.ts';
 import type { Store } from './store.ts';
 
+export type { Access };
+
 export type OpenOptions = {
-  /** How s3:// is reached. */
-  readonly s3?: StoreOptions | undefined;
+  /** How s3:// is reached; what is absent comes from the environment. */
+  readonly s3?: Access | undefined;
   /** Whether the folder is made when it is missing (default), or a missing one is an error, as for what is only read. */
   readonly create?: boolean;
 };
@@ -19,7 +22,7 @@ export function openStore(uri: string, options: OpenOptions = {}): Store {
     case 'file':
       return fileStore(pathOf(uri), { create: options.create ?? true });
     case 's3':
-      throw new PgganError('StoreUnavailable', `${uri}: this version reaches folders only (file://), not object stores`);
+      return s3Store(uri, options);
     case 'pvc':
       throw new PgganError('OptionsInvalid', `${uri}: a claim is mounted into the pod and then named by its file:// path`);
     default:

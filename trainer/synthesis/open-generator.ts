@@ -6,6 +6,7 @@ import { runDocument, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
 import type { CheckpointManifest } from '../checkpoint/format.ts';
 import { importedOptions } from '../checkpoint/imported.ts';
+import type { Access } from '../checkpoint/open-store.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import { floatsOf } from '../checkpoint/safetensors.ts';
@@ -31,8 +32,8 @@ export type OpenGenerator = {
 };
 
 /** @param uri a run folder (its newest good checkpoint is used) or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid */
-export async function openGenerator(uri: string): Promise<OpenGenerator> {
-  const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema']);
+export async function openGenerator(uri: string, s3?: Access): Promise<OpenGenerator> {
+  const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema'], s3);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
   const { run, network, resolution, firstResolution } = describe(record, store);

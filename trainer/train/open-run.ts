@@ -34,13 +34,15 @@ export type Origin = {
 
 /**
  * @param trains false for a preflight, which reads no tensors' worth of time but claims the folder all the same
+ * @param print told what is fetched, since that may take a while
  * @throws {PgganError} of the store, the dataset, the options, the fingerprint or another writer
  */
-export async function openRun(run: TrainingRun, trains: boolean): Promise<OpenRun> {
-  const dataset = await openDataset(run.dataset.uri);
+export async function openRun(run: TrainingRun, trains: boolean, print: (line: string) => void): Promise<OpenRun> {
+  const resolutions = run.task.kind === 'train' ? [run.task.resolution] : [];
+  const dataset = await openDataset(run.dataset.uri, { s3: run.store, resolutions, note: print });
   try {
     checkOptions(run, dataset);
-    const store = openStore(run.run.uri);
+    const store = openStore(run.run.uri, { s3: run.store });
     const source = run.initFrom ? await loadOrigin(run, run.initFrom) : undefined;
     const parts = fingerprintParts(run, dataset.digest, source?.checkpoint.ref.digest ?? null);
     const claim = {
@@ -111,7 +113,7 @@ function otherMicrobatch({ schedule, task }: TrainingRun, checkpoint: LoadedChec
 }
 
 async function loadOrigin(run: TrainingRun, { uri, startKimg }: NonNullable<TrainingRun['initFrom']>): Promise<Origin> {
-  const { checkpoint } = await loadFrom(uri, ['generator', 'discriminator', 'generator-ema']);
+  const { checkpoint } = await loadFrom(uri, ['generator', 'discriminator', 'generator-ema'], run.store);
   const phase = phases(run.schedule, run.totalKimg).findLast(({ startImages }) => startImages < checkpoint.manifest.images);
   return { checkpoint, images: startKimg === undefined ? (phase?.startImages ?? 0) : startKimg * 1000 };
 }

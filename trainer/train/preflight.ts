@@ -15,7 +15,7 @@ import { openRun } from './open-run.ts';
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
   // Before the folder is claimed: the answer to a refusal are other options, which would find a claim in their way.
   const warnings = await checkPhases(run);
-  const open = await openRun(run, false);
+  const open = await openRun(run, false, print);
   try {
     for (const warning of [...open.warnings, ...warnings]) print(`warning: ${warning}`);
     const images = open.restored?.manifest.images ?? 0;
@@ -45,7 +45,7 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
 async function checkPhases(run: TrainingRun): Promise<readonly string[]> {
   const { phaseMemory } = run.task.kind === 'preflight' ? run.task : {};
   if (phaseMemory === undefined) return [];
-  const newest = await findNewestCheckpoint(openStore(run.run.uri));
+  const newest = await findNewestCheckpoint(openStore(run.run.uri, { s3: run.store }));
   const ahead = phasesAhead(run, newest?.checkpoint.manifest.images ?? (run.initFrom?.startKimg ?? 0) * 1000);
   // Should the phases' backend turn out to be another one, they look again.
   const backend = expectedBackend();

@@ -40,7 +40,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
   const phase = phases(run.schedule, run.totalKimg).find((candidate) => candidate.resolution === resolution);
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
   const reporter = createReporter({ server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
-  const open = await openRun(run, true);
+  const open = await openRun(run, true, print);
   const start = startOf(open);
   const { dataset, options, restored, store, writer } = open;
   const feeds = openFeedStream({ plan: run, resolution, start, options, dataset: fed(dataset), files: dataset.files });
