@@ -66,11 +66,6 @@ const metrics = z.strictObject({
   images: z.number().int().min(2),
   everyTicks: z.number().int().min(1),
 });
-/** Environment variable of a trainer: the folder where the Secret with the keys accessKey and secretKey is mounted. */
-export const STORE_CREDENTIALS = 'PGGAN_STORE_CREDENTIALS';
-/** Environment variable of a trainer: the PEM file of the certificate authority of the store's endpoint. */
-export const STORE_CA = 'PGGAN_STORE_CA';
-
 /** How s3:// is reached. Credentials are never in the document: they are files or environment variables of the pod. */
 const store = z.strictObject({ endpoint: z.url(), region: z.string().optional(), pathStyle: z.boolean().optional() });
 

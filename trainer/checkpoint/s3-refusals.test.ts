@@ -42,41 +42,41 @@ for (const kind of OBJECT_STORES) {
     const server = await startObjectStore(t, kind, { region: REGION });
     if (!server) return;
     const { accessKey, secretKey } = server.credentials;
-    const unavailable = (store: Store, message: RegExp): Promise<void> => refusedEverywhere(server, store, 'StoreUnavailable', message);
+    const refused = (store: Store, message: RegExp): Promise<void> => refusedEverywhere(server, store, 'StoreRefused', message);
 
     await t.test('an unknown access key', () =>
-      unavailable(
+      refused(
         storeOn(server, { env: environment({ accessKey: 'nobody', secretKey }) }),
         /cannot .* \((GET|HEAD|PUT|DELETE) to http:\/\/127\.0\.0\.1:\d+\): the access key is not known there: check accessKey in AWS_ACCESS_KEY_ID/,
       ),
     );
     await t.test('a secret key that is not that of the access key', () =>
-      unavailable(
+      refused(
         storeOn(server, { env: environment({ accessKey, secretKey: 'another-secret' }) }),
         /the secret key is not that of the access key: check secretKey in .*SignatureDoesNotMatch/,
       ),
     );
     await t.test('a bucket that is not there', async () => {
       const store = storeOn(server, {}, 's3://no-such-bucket/runs');
-      await unavailable(store, /there is no bucket 'no-such-bucket': create it, or correct the address \(404 NoSuchBucket/);
+      await refused(store, /there is no bucket 'no-such-bucket': create it, or correct the address \(404 NoSuchBucket/);
     });
     await t.test('another region', async () => {
       const store = storeOn(server, { s3: { ...server.options, region: 'us-west-2' } });
       await assert.rejects(store.list(''), {
-        code: 'StoreUnavailable',
+        code: 'StoreRefused',
         message: /the store is not in region 'us-west-2': set spec\.store\.region or AWS_REGION .*eu-test-1/,
       });
     });
     await t.test('a clock that is wrong', async (clock) => {
       clock.mock.timers.enable({ apis: ['Date'], now: Date.now() - 3 * 60 * 60 * 1000 });
-      await unavailable(storeOn(server), /clocks of this machine and of the server differ by more than 15 minutes.*RequestTimeTooSkewed/);
+      await refused(storeOn(server), /clocks of this machine and of the server differ by more than 15 minutes.*RequestTimeTooSkewed/);
     });
     await t.test('a name that no bucket can have', () => {
       assert.throws(() => storeOn(server, {}, 's3://B/x'), { code: 'OptionsInvalid', message: /'s3:\/\/B\/x' names no bucket/ });
     });
     await t.test('TLS where there is none', async () => {
       const store = storeOn(server, { s3: { ...server.options, endpoint: server.endpoint.replace('http:', 'https:') } });
-      await unavailable(store, /does not speak TLS: use http:\/\/ in the endpoint/);
+      await refused(store, /does not speak TLS: use http:\/\/ in the endpoint/);
     });
     await t.test('a folder that must be there and is empty', async () => {
       const store = storeOn(server, { create: false }, `s3://${server.bucket}/datasets/none`);
@@ -111,20 +111,20 @@ for (const kind of OBJECT_STORES) {
       await refusedEverywhere(
         server,
         store,
-        'StoreUnavailable',
+        'StoreRefused',
         /authority that is not trusted here: name that authority in spec\.store\.caConfigMapRef/,
       );
     });
     await t.test('is refused for a host name that it does not hold', async () => {
-      await refusedEverywhere(server, storeOn(server), 'StoreUnavailable', /its certificate is for another host name/);
+      await refusedEverywhere(server, storeOn(server), 'StoreRefused', /its certificate is for another host name/);
     });
     await t.test('is asked for TLS where http:// was written', async () => {
       const store = storeOn(server, { s3: { endpoint: named.endpoint.replace('https:', 'http:') } });
-      await assert.rejects(store.list(''), { code: 'StoreUnavailable' });
+      await assert.rejects(store.list(''), { code: 'StoreRefused' });
     });
     await t.test('is not reached where the file of the authority is missing', async () => {
       const store = storeOn(server, { s3: named, env: { ...server.env, PGGAN_STORE_CA: '/nowhere/ca.crt' } });
-      await assert.rejects(store.list(''), { code: 'StoreUnavailable', message: /cannot be read from \/nowhere\/ca\.crt.*caConfigMapRef/ });
+      await assert.rejects(store.list(''), { code: 'StoreRefused', message: /cannot be read from \/nowhere\/ca\.crt.*caConfigMapRef/ });
     });
   });
 }
@@ -142,7 +142,7 @@ test('what a policy forbids, and what a session token no longer allows, is refus
     assert.equal(String(await store.read('a')), 'old');
     assert.equal((await store.list('')).length, 1);
     const refused = {
-      code: 'StoreUnavailable',
+      code: 'StoreRefused',
       message: /cannot (write|remove) a in .*\((PUT|DELETE) to .*the policy of the access key in .* does not allow this/,
     };
     await assert.rejects(store.write('a', text('new')), refused);
@@ -167,12 +167,7 @@ test('what a policy forbids, and what a session token no longer allows, is refus
   await t.test('a session token', async () => {
     const limited = limitedCredentials(server, [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['*'] }]);
     const store = storeOn(server, { env: environment({ ...limited, sessionToken: 'not-a-token' }) });
-    await refusedEverywhere(
-      server,
-      store,
-      'StoreUnavailable',
-      /the session token is not valid, or has expired: renew the credentials in AWS_/,
-    );
+    await refusedEverywhere(server, store, 'StoreRefused', /the session token is not valid, or has expired: renew the credentials in AWS_/);
   });
   await t.test('a quota', async () => {
     await server.makeBucket('limited');
@@ -239,7 +234,7 @@ test('a server that is not there is tried for a while, then StoreUnavailable say
   }
 });
 
-const missing = (message: RegExp) => ({ code: 'StoreUnavailable', message });
+const missing = (message: RegExp) => ({ code: 'StoreRefused', message });
 
 async function fullDisk(t: TestContext, kind: ObjectStore['kind']): Promise<void> {
   const server = await startObjectStore(t, kind, { diskMegabytes: 160 }).catch((error: Error) => {

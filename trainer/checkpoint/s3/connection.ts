@@ -102,7 +102,7 @@ function parseEndpoint(endpoint: string): URL {
 
 function required<T>(found: Found<T>): T {
   if (found.kind === 'found') return found.value;
-  throw new PgganError('StoreUnavailable', found.reason);
+  throw new PgganError('StoreRefused', found.reason);
 }
 
 /** Connections are kept open between requests, and made anew where the certificate authority has changed. */
