@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TrainingProgress } from '../../crds/progress.ts';
 import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
-import { isTrue } from '../training/conditions.ts';
+import { isTrue } from '../kube/conditions.ts';
 import type { TrainingObject } from '../training/expectation.ts';
 import type { Observed, Task } from '../training/observed.ts';
 import { plan } from '../training/plan.ts';

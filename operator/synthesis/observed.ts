@@ -4,7 +4,7 @@ import type { SynthesisJob, SynthesisJobStatus } from '../../crds/v1alpha1/synth
 import type { TrainingObject } from '../training/expectation.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
-import type { Condition } from '../training/status.ts';
+import type { Condition } from '../kube/conditions.ts';
 
 /** What its one Job does: all shards, from the checkpoint that was newest when the Job was created. */
 export type SynthesisTask = { readonly kind: 'synthesize'; readonly checkpointUri: string };

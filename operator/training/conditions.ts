@@ -1,5 +1,6 @@
 /** From a verdict to the conditions of the status: one row per verdict, the same table as docs/states.md. */
-import type { Condition, ConditionStatus, ConditionType } from './status.ts';
+import { type Condition, type ConditionStatus, transitioned } from '../kube/conditions.ts';
+import type { ConditionType } from './status.ts';
 
 /** Where an object stands. `reason` and `message` go to Progressing (and to Stalled, Succeeded, Accepted where the row says so). */
 export type Verdict = {
@@ -35,7 +36,7 @@ const CONDITIONS: Readonly<Record<Verdict['kind'], Omit<Row, 'Suspended'>>> = {
 
 const ORDER: readonly ConditionType[] = ['Accepted', 'Ready', 'Progressing', 'Suspended', 'Succeeded', 'Reconciling', 'Stalled'];
 
-/** The conditions of a verdict. lastTransitionTime moves only where a condition's status does. */
+/** The conditions of a verdict. */
 export function conditionsOf(
   verdict: Verdict,
   suspended: boolean,
@@ -44,23 +45,11 @@ export function conditionsOf(
   now: Date,
 ): readonly Condition[] {
   const row: Row = { ...CONDITIONS[verdict.kind], Suspended: suspended ? 'True' : 'False' };
-  return ORDER.flatMap((type) => {
+  const wanted = ORDER.flatMap((type) => {
     const status = row[type];
-    if (status === 'absent') return [];
-    const known = previous.find((condition) => condition.type === type);
-    const lastTransitionTime = known?.status === status ? known.lastTransitionTime : wholeSeconds(now);
-    return [{ type, status, ...words(type, status, verdict), observedGeneration, lastTransitionTime }];
+    return status === 'absent' ? [] : [{ type, status, ...words(type, status, verdict), observedGeneration }];
   });
-}
-
-/** True where the conditions say that `type` is True. */
-export function isTrue(conditions: readonly Condition[] | undefined, type: ConditionType): boolean {
-  return conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
-}
-
-/** RFC 3339 with whole seconds, as metav1.Time is written. */
-function wholeSeconds(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
+  return transitioned(wanted, previous, now);
 }
 
 function words(

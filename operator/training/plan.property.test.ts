@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { isTrue } from './conditions.ts';
+import { isTrue } from '../kube/conditions.ts';
 import { World } from './world.ts';
 
 type Event =

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { Action } from './decision.ts';
 import { plan } from './plan.ts';
 import { STATES } from './states.ts';
-import type { Condition } from './status.ts';
+import type { Condition } from '../kube/conditions.ts';
 import { World } from './world.ts';
 
 const DOCUMENT = join(import.meta.dirname, '../../docs/states.md');

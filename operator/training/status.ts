@@ -1,18 +1,9 @@
 /** The status of a PGGANTraining as plan() reads and writes it: conditions, one record per task, and the totals shown in columns. */
 import type { CheckpointRef, Losses } from '../../crds/progress.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
+import type { Condition } from '../kube/conditions.ts';
 
-export type ConditionStatus = 'True' | 'False' | 'Unknown';
 export type ConditionType = 'Accepted' | 'Ready' | 'Progressing' | 'Suspended' | 'Succeeded' | 'Reconciling' | 'Stalled';
-
-export type Condition = {
-  readonly type: string;
-  readonly status: ConditionStatus;
-  readonly reason: string;
-  readonly message: string;
-  readonly observedGeneration: number;
-  readonly lastTransitionTime: string;
-};
 
 export type PhaseRecord = TaskRecord & {
   readonly resolution: number;
