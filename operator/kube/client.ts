@@ -5,9 +5,9 @@ import { lines } from './lines.ts';
 import { collectionPath, type KubeObject, type ObjectRef, objectPath, type Resource } from './resource.ts';
 import { createTransport, type HttpRequest, type TransportOptions } from './transport.ts';
 
-export type Call = { readonly signal?: AbortSignal | undefined };
+type Call = { readonly signal?: AbortSignal | undefined };
 
-export type ListQuery = {
+type ListQuery = {
   /** All namespaces where absent. */
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
@@ -15,9 +15,9 @@ export type ListQuery = {
   readonly limit?: number | undefined;
   readonly continue?: string | undefined;
 };
-export type ListPage<T> = { readonly items: readonly T[]; readonly resourceVersion: string; readonly continue?: string };
+type ListPage<T> = { readonly items: readonly T[]; readonly resourceVersion: string; readonly continue?: string };
 
-export type WatchQuery = Omit<ListQuery, 'limit' | 'continue'> & {
+type WatchQuery = Omit<ListQuery, 'limit' | 'continue'> & {
   readonly resourceVersion: string;
   /** When the server is to end the watch. */
   readonly timeoutSeconds: number;
@@ -27,9 +27,9 @@ export type WatchQuery = Omit<ListQuery, 'limit' | 'continue'> & {
   readonly onOpen?: () => void;
 };
 /** A bookmark's object has a resourceVersion and nothing else. */
-export type WatchLine<T> = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T };
+type WatchLine<T> = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T };
 
-export type CreateOptions = Call & {
+type CreateOptions = Call & {
   readonly fieldManager?: string;
   /** Everything but the storing: admission and validation have their say. */
   readonly dryRun?: boolean;
@@ -37,15 +37,15 @@ export type CreateOptions = Call & {
   readonly onWarning?: (text: string) => void;
 };
 /** `force` takes fields from other managers: right for a controller that alone may own them, wrong for everything else. */
-export type ApplyOptions = Call & { readonly fieldManager: string; readonly force: boolean; readonly subresource?: 'status' };
+type ApplyOptions = Call & { readonly fieldManager: string; readonly force: boolean; readonly subresource?: 'status' };
 
 export type JsonPatchOperation =
   | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value: unknown }
   | { readonly op: 'remove'; readonly path: string };
 export type Patch = { readonly merge: object } | { readonly json: readonly JsonPatchOperation[] };
-export type PatchOptions = Call & { readonly fieldManager?: string; readonly subresource?: 'status' };
+type PatchOptions = Call & { readonly fieldManager?: string; readonly subresource?: 'status' };
 
-export type DeleteOptions = Call & {
+type DeleteOptions = Call & {
   readonly propagation?: 'Foreground' | 'Background' | 'Orphan';
   /** Only this very object: a successor of the same name is not deleted. */
   readonly uid?: string;

@@ -11,7 +11,7 @@ import type { WorkQueue } from './workqueue.ts';
 /** `requeueAfterSeconds` asks for another look later even where nothing changes. */
 export type Result = { readonly requeueAfterSeconds?: number };
 
-export type Reconcile = (key: string, signal: AbortSignal) => Promise<Result>;
+type Reconcile = (key: string, signal: AbortSignal) => Promise<Result>;
 
 export type ControllerOptions = {
   readonly queue: WorkQueue;
@@ -54,15 +54,16 @@ export function createController(options: ControllerOptions): Controller {
     const started = clock.seconds();
     const reason = (): Error => new KubeError('Timeout', `reconciling ${key} took longer than ${timeoutSeconds} seconds`);
     const limit = { clock, seconds: timeoutSeconds, parent: stop, reason };
+    let error: Error | undefined;
     try {
       const { requeueAfterSeconds } = await within(limit, async (signal) => reconcile(key, signal));
       queue.forget(key);
       if (requeueAfterSeconds !== undefined) queue.addAfter(key, requeueAfterSeconds);
-      onReconciled?.({ key, seconds: clock.seconds() - started });
     } catch (thrown) {
       queue.retry(key, thrown instanceof KubeError ? thrown.retryAfterSeconds : undefined);
-      onReconciled?.({ key, seconds: clock.seconds() - started, error: asError(thrown) });
+      error = asError(thrown);
     }
+    onReconciled?.({ key, seconds: clock.seconds() - started, ...(error && { error }) });
   }
 
   return {

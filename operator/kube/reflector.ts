@@ -151,7 +151,7 @@ export function createReflector<T extends KubeObject, P extends KubeObject>(opti
 }
 
 /** Where to go on after a failure: a list that expired starts again in one piece, a watch that cannot go on lists again, the rest is repeated. */
-export function afterError(state: ReflectorState, error: KubeError): ReflectorState {
+function afterError(state: ReflectorState, error: KubeError): ReflectorState {
   switch (state.kind) {
     case 'Empty':
       return { kind: 'Empty', paged: true };

@@ -5,9 +5,9 @@ import type { EventsV1Event, V1ConfigMap, V1Job, V1Lease, V1ObjectMeta, V1Pod } 
  * An object as it travels: client-node's types, but for times, which stay the strings of the wire (client-node's own serializer, which is not
  * used here, would make Dates of them and cut the microseconds of a MicroTime).
  */
-export type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
+type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
 
-export type ObjectMeta = Wire<V1ObjectMeta>;
+type ObjectMeta = Wire<V1ObjectMeta>;
 export type KubeObject = { readonly apiVersion?: string; readonly kind?: string; readonly metadata?: ObjectMeta };
 
 export type Job = Wire<V1Job>;

@@ -21,7 +21,7 @@ export type HttpRequest = {
   readonly plural: string;
 };
 
-export type HttpAnswer = { readonly body: unknown; readonly warnings: readonly string[] };
+type HttpAnswer = { readonly body: unknown; readonly warnings: readonly string[] };
 
 /** One request that has ended: `code` is its HTTP status, or the code of the error that stood in its place. */
 export type RequestReport = { readonly verb: string; readonly plural: string; readonly code: string; readonly seconds: number };
