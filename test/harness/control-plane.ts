@@ -11,6 +11,8 @@ import { type ServerProcess, startServer } from './server-process.ts';
 
 export type ControlPlane = {
   readonly url: string;
+  /** Without TLS and keys: etcd's own HTTP gateway, for what no API server offers, such as forgetting the past. */
+  readonly etcdUrl: string;
   /** Holds its keys, logs and data; other components of a cluster may put theirs there. */
   readonly folder: string;
   readonly authority: Authority;
@@ -78,6 +80,7 @@ async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPl
   }
   return {
     url,
+    etcdUrl: `http://127.0.0.1:${etcdPort}`,
     folder,
     authority,
     admin,

@@ -5,36 +5,51 @@ import { basename } from 'node:path';
 
 export type ServerProcess = {
   readonly name: string;
+  /** Of the process that runs now, or ran last. */
   readonly pid: number;
   /** True until it has ended. */
   running(): boolean;
   /** Ends it at once and returns when it has ended. What a test starts is thrown away: there is nothing to shut down in good order. */
   kill(): Promise<void>;
+  /** Starts it again, as it was started, after it has been killed. */
+  restart(): void;
   /** The end of what it has printed. */
   output(): string;
 };
 
 /** Starts `program`, which appends all it prints to the file `log`. The kernel kills it when this process is gone, even by kill -9. */
 export function startServer(program: string, args: readonly string[], log: string): ServerProcess {
-  const file = openSync(log, 'a');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', file, file] });
-  closeSync(file);
-  // A server that nobody stopped must not keep the tests' process alive.
-  child.unref();
-  const ended = endOf(child);
-  const name = basename(program);
-  if (child.pid === undefined) throw new Error(`${program} cannot be started: setpriv (util-linux) is needed`);
+  let { child, pid, ended } = spawnServer(program, args, log);
   return {
-    name,
-    pid: child.pid,
+    name: basename(program),
+    get pid() {
+      return pid;
+    },
     running: () => child.exitCode === null && child.signalCode === null,
     async kill() {
       child.ref();
       child.kill('SIGKILL');
       await ended;
     },
+    restart() {
+      ({ child, pid, ended } = spawnServer(program, args, log));
+    },
     output: () => readFileSync(log, 'utf8').slice(-4000),
   };
+}
+
+function spawnServer(
+  program: string,
+  args: readonly string[],
+  log: string,
+): { readonly child: ChildProcess; readonly pid: number; readonly ended: Promise<void> } {
+  const file = openSync(log, 'a');
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', file, file] });
+  closeSync(file);
+  // A server that nobody stopped must not keep the tests' process alive.
+  child.unref();
+  if (child.pid === undefined) throw new Error(`${program} cannot be started: setpriv (util-linux) is needed`);
+  return { child, pid: child.pid, ended: endOf(child) };
 }
 
 function endOf(child: ChildProcess): Promise<void> {
