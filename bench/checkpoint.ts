@@ -45,7 +45,7 @@ export async function measureCheckpoint({ resolution, iterations, folder }: Chec
       const write = dd(source, copy, 'conv=fsync');
       const save = await seconds(async () => {
         const state = stateAt(1000);
-        return saveCheckpoint(store, { images: 1000, files, state, logs: {} }, async () => undefined);
+        return saveCheckpoint(store, { images: 1000, files, state, logs: {}, time: new Date() }, async () => undefined);
       });
       const read = dd(copy, '/dev/null');
       const load = await seconds(async () => {

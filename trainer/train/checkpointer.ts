@@ -61,6 +61,7 @@ export function createCheckpointer({ run, open, session, log, watch, environment
           parent: newest,
           origin: originRef(origin),
           phaseEnd,
+          time: new Date(),
         },
         guard,
       );

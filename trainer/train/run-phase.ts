@@ -45,6 +45,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
     const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
     warnings.push(...checkMemory(own, backend, () => memoryLimit()));
+    const history = restored ? await joinLogs(store, restored.manifest, (problem) => warnings.push(problem)) : {};
     for (const warning of warnings) print(`warning: ${warning}`);
 
     const random = createRandom(run.seed);
@@ -54,7 +55,7 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       mode,
       valuesOf(open, () => initialValues(options, random)),
     );
-    const log = runLog(restored ? await joinLogs(store, restored.manifest) : {}, print);
+    const log = runLog(history, print);
     const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
     const watch = startStopwatch(seconds, () => performance.now() / 1000);
     const events = await createEventsWriter(store, {
