@@ -98,10 +98,13 @@ export type ErrorCode = keyof typeof ERRORS;
 export class PgganError extends Error {
   override readonly name = 'PgganError';
   readonly code: ErrorCode;
+  /** The findings one by one, where the message joins several. */
+  readonly details: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown; readonly details?: readonly string[] } = {}) {
     super(message, options);
     this.code = code;
+    this.details = options.details ?? [];
   }
 
   /** The exit code with which a trainer process ends on this error. */

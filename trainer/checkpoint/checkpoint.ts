@@ -149,8 +149,8 @@ async function commit(store: Store, key: string, manifest: CheckpointManifest, c
 }
 
 /**
- * One object per log that has new lines. Its name carries the writing process and its place in the chain, so that no process ever
- * overwrites a segment that a checkpoint names.
+ * One object per log that has new lines. Its name carries its place in the chain, the writing process and the images shown, so that no save
+ * ever overwrites a segment that a checkpoint names.
  */
 async function writeSegments(
   { logs, parent, state }: CheckpointContent,
@@ -160,7 +160,7 @@ async function writeSegments(
   const segments: LogSegment[] = [];
   for (const [log, lines] of Object.entries(logs)) {
     if (lines === '') continue;
-    const key = `logs/${place}-${String(state.attempt).padStart(4, '0')}.${log}`;
+    const key = `logs/${place}-${String(state.attempt).padStart(4, '0')}-${String(state.images).padStart(12, '0')}.${log}`;
     segments.push({ log, key, ...(await write(key, [Buffer.from(lines)])) });
   }
   return segments;

@@ -47,7 +47,7 @@ export type CheckpointState = Readonly<z.infer<typeof checkpointState>>;
 
 const file = z.strictObject({ size: count, sha256 });
 export type FileDigest = Readonly<z.infer<typeof file>>;
-const checkpointRef = z.strictObject({ uri: z.string().max(1024), images: count, digest: sha256, time: z.iso.datetime() });
+export const checkpointRef = z.strictObject({ uri: z.string().max(1024), images: count, digest: sha256, time: z.iso.datetime() });
 
 /** A piece of a log: the lines between two checkpoints. */
 const segment = z.strictObject({ log: shortText, key: z.string().max(1024), size: count, sha256 });

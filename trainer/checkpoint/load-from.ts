@@ -1,7 +1,14 @@
 /** Reads a checkpoint by its address: a run folder, whose newest good checkpoint is meant, or one checkpoint of it. */
 import { PgganError } from '../../crds/errors.ts';
-import type { TensorFileName } from './format.ts';
-import { type LoadedCheckpoint, loadCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from './load-checkpoint.ts';
+import type { CommittedCheckpoint, TensorFileName } from './format.ts';
+import {
+  findNewestCheckpoint,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  loadNewestCheckpoint,
+  readManifest,
+  type SkippedCheckpoint,
+} from './load-checkpoint.ts';
 import { openStore } from './open-store.ts';
 import type { Store } from './store.ts';
 
@@ -15,12 +22,26 @@ export type Found<Name extends TensorFileName> = {
 
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
+/** The checkpoint that loadFrom would load, without reading a tensor. */
+export async function findFrom(uri: string): Promise<CommittedCheckpoint> {
+  const { store, key } = addressed(uri);
+  if (key !== undefined) return readManifest(store, key);
+  return (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store);
+}
+
 /** @param uri `<run folder>` or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid where there is none, or it is damaged */
 export async function loadFrom<Name extends TensorFileName>(uri: string, files: readonly Name[]): Promise<Found<Name>> {
-  const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
-  const store = openStore(folder ?? uri);
-  if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, `${key}/`, { files }), skipped: [] };
-  const found = await loadNewestCheckpoint(store, { files });
-  if (!found) throw new PgganError('CheckpointInvalid', `${store.uri} holds no checkpoint yet: let the training run first`);
+  const { store, key } = addressed(uri);
+  if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, key, { files }), skipped: [] };
+  const found = (await loadNewestCheckpoint(store, { files })) ?? refuseEmpty(store);
   return { store, ...found };
+}
+
+function addressed(uri: string): { readonly store: Store; readonly key: string | undefined } {
+  const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
+  return { store: openStore(folder ?? uri), key: key === undefined ? undefined : `${key}/` };
+}
+
+function refuseEmpty({ uri }: Store): never {
+  throw new PgganError('CheckpointInvalid', `${uri} holds no checkpoint yet: let the training run first`);
 }

@@ -14,8 +14,8 @@ export type RunLog = {
   tick(tick: Tick): void;
   /** The lines that no checkpoint holds yet, as `saveCheckpoint` takes them; one checkpoint at a time. */
   pending(): PendingLines;
-  /** Writes log.txt and metrics.jsonl into the run folder, with all committed lines; for readers, never read back. */
-  publish(store: Store): Promise<void>;
+  /** log.txt and metrics.jsonl with all lines so far, as readers find them in the run folder; never read back. */
+  whole(): Readonly<Record<string, string>>;
 };
 
 type PendingLines = {
@@ -60,9 +60,7 @@ export function runLog(history: Readonly<Record<string, string>>, echo: (line: s
         },
       };
     },
-    async publish(store) {
-      for (const [log, text] of Object.entries(committed)) await store.write(log, [Buffer.from(text)]);
-    },
+    whole: () => Object.fromEntries(Object.keys(committed).map((log) => [log, `${committed[log] ?? ''}${fresh[log] ?? ''}`])),
   };
 }
 

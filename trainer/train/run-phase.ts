@@ -1,27 +1,29 @@
 /** One phase of a run in one process: open, resume, train, save. Wiring; the decisions are in the files it names. */
-import type { CheckpointRef } from '../../crds/progress.ts';
+import { setTimeout } from 'node:timers/promises';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
 import { differences } from '../backend/determinism.ts';
+import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
 import { serializeSafetensors } from '../checkpoint/safetensors.ts';
+import type { Store } from '../checkpoint/store.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
-import { createCheckpointer } from './checkpointer.ts';
-import { renewLease } from './lease.ts';
+import { type Checkpointer, createCheckpointer } from './checkpointer.ts';
 import { type Position, programKey, START, trainLoop } from './loop.ts';
-import { openRun, type OpenRun } from './open-run.ts';
+import { openRun, type OpenRun, type StartTensors } from './open-run.ts';
 import { createPictures } from './pictures.ts';
-import { createRandom } from './random.ts';
+import type { StepOptions } from './program.ts';
+import { createRandom, type Random } from './random.ts';
 import { createReporter } from './reporter.ts';
-import { createSession, initialValues } from './session.ts';
+import { createSession, initialValues, type Session, type VariableValues } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
-import { fromTensorFiles, toTensorFiles } from './tensor-files.ts';
+import { fromTensorFiles, toTensorFile } from './tensor-files.ts';
 import { TENSOR_FILES } from '../checkpoint/format.ts';
 
 export type PhaseIo = {
@@ -32,40 +34,67 @@ export type PhaseIo = {
 };
 
 /** Trains the phase of `resolution` to its end, or until a stop is requested. Returns the exit code. @throws {PgganError} */
-export async function runPhase(run: TrainingRun, resolution: number, { server, stop, print }: PhaseIo): Promise<number> {
+export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo): Promise<number> {
   const phase = phases(run.schedule, run.totalKimg).find((candidate) => candidate.resolution === resolution);
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
-  const reporter = createReporter({ server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
-  const open = await openRun(run, true);
+  const reporter = createReporter({ server: io.server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
+  const open = await openRun(run);
   try {
-    const { dataset, options, restored, store, writer } = open;
-    const warnings = [...open.warnings];
-    const { backend, mode } = await prepare(run, open, warnings);
-    // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
-    const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
-    const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
-    warnings.push(...checkMemory(own, backend, () => memoryLimit()));
-    const history = restored ? await joinLogs(store, restored.manifest, (problem) => warnings.push(problem)) : {};
-    for (const warning of warnings) print(`warning: ${warning}`);
+    return await trainPhase(run, resolution, open, reporter, io);
+  } finally {
+    await open.close();
+  }
+}
 
-    const random = createRandom(run.seed);
-    const start = startOf(open);
-    const session = createSession(
-      options,
-      mode,
-      valuesOf(open, () => initialValues(options, random)),
-    );
-    const log = runLog(history, print);
-    const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
-    const watch = startStopwatch(seconds, () => performance.now() / 1000);
-    const events = await createEventsWriter(store, {
-      // A tick that ended with the checkpoint was reported before it was saved.
-      firstStep: restored ? start.images + 1 : start.images,
-      attempt: writer.attempt,
-      now: () => new Date(),
-      guard: () => writer.check(),
-    });
-    const checkpointer = createCheckpointer({ run, open, session, log, watch, environment: { ...backend, mode } });
+async function trainPhase(
+  run: TrainingRun,
+  resolution: number,
+  open: OpenRun,
+  reporter: ReturnType<typeof createReporter>,
+  { stop, print }: PhaseIo,
+): Promise<number> {
+  const { dataset, options, restored, writer } = open;
+  const warnings = [...open.warnings];
+  const { backend, mode } = await prepare(run, open, warnings);
+  // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
+  const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
+  const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
+  warnings.push(...checkMemory(own, backend, () => memoryLimit()));
+  const history = restored ? await joinLogs(open.store, restored.manifest, (problem) => warnings.push(problem)) : {};
+  for (const warning of warnings) print(`warning: ${warning}`);
+
+  const patience = realPatience(
+    (reason) => reporter.waiting(reason),
+    () => stop.requested,
+  );
+  const guard = (): Promise<void> => patiently(() => writer.check(), patience);
+  const store = patientStore(open.store, guard, patience);
+  const random = createRandom(run.seed);
+  const start = startOf(open);
+  const session = createSession(options, mode, startValues(options, open.takeTensors(), random));
+  const log = runLog(history, print);
+  const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
+  const watch = startStopwatch(seconds, () => performance.now() / 1000);
+  const events = await createEventsWriter(store, {
+    // A tick that ended with the checkpoint was reported before it was saved.
+    firstStep: restored ? start.images + 1 : start.images,
+    attempt: writer.attempt,
+    now: () => new Date(),
+    guard,
+  });
+  const checkpointer = createCheckpointer({
+    run,
+    open,
+    session,
+    log,
+    watch,
+    environment: { ...backend, mode },
+    stop,
+    committed: (ref) => reporter.tell({ checkpoint: ref }, true),
+    waiting: (reason) => reporter.waiting(reason),
+    remark: print,
+  });
+  try {
     const pictures = createPictures(run, store, dataset, options, random);
     let imagesAtTickStart = start.imagesAtTickStart;
     reporter.trainingStarts({ log, events, watch, datasetImages: dataset.images, imagesAtTickStart: () => imagesAtTickStart });
@@ -80,72 +109,115 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       true,
     );
     if (restored) print(`resuming after ${kimgText(restored.manifest.images)} kimg, from ${restored.ref.uri}`);
-    const lease = renewLease(writer);
 
-    const save = (position: Position, phaseEnd?: number): Promise<CheckpointRef> =>
+    /** What training stands still for: the events before the checkpoint, and the copy of all variables. */
+    const begin = (position: Position): Promise<void> =>
       watch.maintenance(async () => {
         reporter.tell({ state: 'Checkpointing' });
         await events.flush();
-        const { ref } = await checkpointer.save(position, phaseEnd);
-        reporter.tell({ checkpoint: ref }, true);
-        return ref;
+        checkpointer.begin(position);
+      });
+    const finish = (position: Position, phaseEnd?: number): ReturnType<Checkpointer['finish']> =>
+      watch.maintenance(async () => {
+        reporter.tell({ state: 'Checkpointing' });
+        await unlessStopping(stop, () => events.flush());
+        return checkpointer.finish(position, phaseEnd);
       });
     const picture = (images: number, moment: Moment): Promise<void> =>
       watch.maintenance(async () => reporter.tell({ picture: await pictures.fakes(session, images, moment) }));
+    const leave = async (position: Position): Promise<number> => {
+      const isNews = position.images > (checkpointer.newest?.manifest.images ?? 0);
+      const message = `stopped on request (${stop.reason}) ${isNews ? whereKept(await finish(position)) : 'after saving'}`;
+      reporter.tell({ state: 'Stopped', images: position.images, failure: { code: 'Interrupted', message } }, true);
+      print(`${message}; it stands at ${kimgText(position.images)} kimg`);
+      return EXIT.stopped;
+    };
 
     if (start.images === (open.origin?.images ?? 0)) {
       await watch.maintenance(() => pictures.reals());
       const moment = scheduleAt(run.schedule, start.images);
       session.enter(programKey(moment));
       await picture(start.images, moment);
+      // From then on a fork needs nothing of the run that it came from.
+      if (open.origin) await begin(start);
     }
     const end = await trainLoop(run, resolution, { options, dataset, random }, session, start, {
       async stepped(position, moment) {
         reporter.stepped(position, moment);
-        await lease.renew();
+        checkpointer.check();
+        if (isFull(checkpointer)) await watch.maintenance(() => roomFor(checkpointer, stop));
       },
       async tick(position, moment, sums) {
         reporter.tick(position, moment, sums);
         imagesAtTickStart = position.imagesAtTickStart;
-        await watch.maintenance(() => events.flushSometimes());
-        await picture(position.images, moment);
+        await unlessStopping(stop, async () => {
+          await watch.maintenance(() => events.flushSometimes());
+          await picture(position.images, moment);
+        });
       },
       checkpointDue: (position) => checkpointer.due(position),
-      checkpoint: async (position) => {
-        await save(position);
-      },
+      checkpoint: (position) => unlessStopping(stop, () => begin(position)),
       stopRequested: () => stop.requested,
     });
+    if (end.reason === 'stopRequested') return await leave(end.position);
 
     const { position } = end;
-    if (end.reason === 'stopRequested') {
-      if (position.images > (checkpointer.newest?.manifest.images ?? 0)) await save(position);
-      reporter.tell(
-        { state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason}) after saving` } },
-        true,
-      );
-      print(`stopped on request (${stop.reason}); saved after ${kimgText(position.images)} kimg`);
-      return EXIT.stopped;
-    }
     const last = scheduleAt(run.schedule, position.imagesAtIterationStart);
-    session.enter(programKey(last));
-    await picture(position.images, last);
     const isLast = position.images >= run.totalKimg * 1000;
-    // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
-    if (isLast) {
-      const final = toTensorFiles(options.shape, session.snapshot())['generator-ema'];
-      await store.write('snapshots/network-final.safetensors', serializeSafetensors(final.tensors, modelCard(run, open, position)));
-    }
-    const ref = await save(position, resolution);
+    const drawn = await unlessStopping(stop, async () => {
+      session.enter(programKey(last));
+      await picture(position.images, last);
+      // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
+      if (isLast) await writeFinalNetwork(store, run, open, session, position);
+      return true;
+    });
+    if (!drawn) return await leave(position);
+    const saved = await finish(position, resolution);
+    if (saved.kind === 'staged') return await leave(position);
     await pictures.losses();
     if (isLast) reporter.tell({ picture: await pictures.growth() });
-    reporter.tell({ state: 'Complete', checkpoint: ref, images: position.images }, true);
+    reporter.tell({ state: 'Complete', images: position.images }, true);
     print(`phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg`);
     session.dispose();
     return EXIT.complete;
   } finally {
-    await open.close();
+    await checkpointer.close();
   }
+}
+
+const isFull = ({ waiting }: Checkpointer): boolean => waiting?.code === 'StoreFull';
+
+/** Training beyond a checkpoint that cannot be saved would only be lost: it waits. */
+async function roomFor(checkpointer: Checkpointer, stop: StopRequest): Promise<void> {
+  while (isFull(checkpointer) && !stop.requested) {
+    await setTimeout(100);
+    checkpointer.check();
+  }
+}
+
+/** A store that fails once a stop is requested must not cost the last checkpoint; undefined where it did fail. */
+async function unlessStopping<T>(stop: StopRequest, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const ofStore = error instanceof PgganError && (error.code === 'StoreFull' || error.code === 'StoreUnavailable');
+    if (stop.requested && ofStore) return undefined;
+    throw error;
+  }
+}
+
+function whereKept(end: Awaited<ReturnType<Checkpointer['finish']>>): string {
+  if (end.kind === 'saved') return 'after saving';
+  return `after saving into ${end.folder}, from where the next start takes it to its store (${end.reason})`.slice(0, 900);
+}
+
+async function writeFinalNetwork(store: Store, run: TrainingRun, open: OpenRun, session: Session, position: Position): Promise<void> {
+  const tensors = toTensorFile(
+    open.options.shape,
+    'generator-ema',
+    session.snapshot((name) => name.startsWith('Gs/')),
+  );
+  await store.write('snapshots/network-final.safetensors', serializeSafetensors(tensors, modelCard(run, open, position)));
 }
 
 /** The backend that the run began with, where this machine has it; what differs is added to `warnings`. */
@@ -179,13 +251,19 @@ function startOf({ restored, origin }: OpenRun): Position {
 }
 
 /** Values of all variables: from the checkpoint, or new ones, with the weights of the run that this one is forked from. */
-function valuesOf(
-  { restored, origin, options }: OpenRun,
-  initial: () => ReadonlyMap<string, Float32Array>,
-): ReadonlyMap<string, Float32Array> {
-  if (restored) return fromTensorFiles(options.shape, restored, TENSOR_FILES);
-  if (!origin) return initial();
-  return new Map([...initial(), ...fromTensorFiles(options.shape, origin.checkpoint, ['generator', 'discriminator', 'generator-ema'])]);
+function startValues(options: StepOptions, tensors: StartTensors, random: Random): VariableValues {
+  const { shape } = options;
+  switch (tensors.kind) {
+    case 'restored':
+      return fromTensorFiles(shape, tensors.checkpoint, TENSOR_FILES);
+    case 'forked':
+      return new Map([
+        ...initialValues(options, random),
+        ...fromTensorFiles(shape, tensors.checkpoint, ['generator', 'discriminator', 'generator-ema']),
+      ]);
+    case 'new':
+      return initialValues(options, random);
+  }
 }
 
 /** Metadata of the final network: what it is, and what it is not for. */
