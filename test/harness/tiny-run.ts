@@ -7,7 +7,7 @@ import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { validateManifest } from '../../crds/validate.ts';
-import { type Command, trainer } from './pggan.ts';
+import { type Command, trainer, type TrainerSurroundings } from './pggan.ts';
 import { isAlive } from './processes.ts';
 import { uriOf } from './tiny-training.ts';
 
@@ -22,8 +22,8 @@ export function runDocumentOf(manifest: string, run: string, resolution?: number
 }
 
 /** Starts a trainer on it. */
-export function train(t: TestContext, run: TrainingRun, env: Readonly<Record<string, string>> = {}): Command {
-  return trainer(t, ['train'], run, env);
+export function train(t: TestContext, run: TrainingRun, surroundings: TrainerSurroundings = {}): Command {
+  return trainer(t, ['train'], run, surroundings);
 }
 
 /** Asks a trainer to stop once it has trained on `images` images, and returns its exit code. */
@@ -33,13 +33,29 @@ export async function stopPast(images: number, trainer: Command): Promise<number
   return (await trainer.ended).code;
 }
 
+/** The first document that the trainer serves for which `holds`; rejects when it ends before. */
+export async function progressWhen(trainer: Command, holds: (progress: TrainingProgress) => boolean): Promise<TrainingProgress> {
+  while (isAlive(trainer.pid)) {
+    const progress = await progressOf(trainer);
+    if (progress && holds(progress)) return progress;
+    await setTimeout(5);
+  }
+  throw new Error(`the trainer ended first: ${[...trainer.lines, ...trainer.errors].join('\n')}`);
+}
+
 /** What the trainer serves at the moment; undefined before it does. */
-export async function progressOf({ lines }: Command): Promise<TrainingProgress | undefined> {
+async function progressOf(trainer: Command): Promise<TrainingProgress | undefined> {
+  const document = parseProgress((await served(trainer, '/progress'))?.text ?? '');
+  return document?.kind === 'training' ? document : undefined;
+}
+
+/** An answer of the trainer's server; undefined where there is none. */
+export async function served({ lines }: Command, path: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
   const port = /^\{"port":(\d+)\}$/.exec(lines[0] ?? '')?.[1];
   if (port === undefined) return undefined;
   try {
-    const document = parseProgress(await (await fetch(`http://127.0.0.1:${port}/progress`)).text());
-    return document?.kind === 'training' ? document : undefined;
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: answer.status, text: await answer.text() };
   } catch {
     return undefined;
   }
