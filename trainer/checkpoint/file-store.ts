@@ -1,6 +1,6 @@
 /** A store in a folder: atomic writes, conditional writes that hold between processes, nothing half-written left behind. */
 import type { Stats } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { codeOf, storeError } from './file-errors.ts';
@@ -46,7 +46,10 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): Store
       }),
     head: (key) => guarded('read', checked(key), () => headOf(root, key)),
     read: (key) => guarded('read', checked(key), () => readCurrent(root, key)),
-    write: (key, parts, condition) => guarded('write', checked(key), () => write(root, scratch, key, parts, condition)),
+    write: (key, parts, condition) =>
+      guarded('write', checked(key), () => write(root, scratch, key, () => scratch.write(parts), condition)),
+    upload: (key, file, condition) => guarded('write', checked(key), () => write(root, scratch, key, () => scratch.copy(file), condition)),
+    download: (key, file) => guarded('read', checked(key), () => download(root, key, file)),
     remove: (key) =>
       guarded('remove', checked(key), async () => {
         await rm(generationsOf(root, key), { recursive: true, force: true });
@@ -61,9 +64,9 @@ function checked(key: string): string {
   return key;
 }
 
-async function write(root: string, scratch: Scratch, key: string, parts: readonly Uint8Array[], condition: Condition | undefined) {
+async function write(root: string, scratch: Scratch, key: string, prepare: () => Promise<string>, condition: Condition | undefined) {
   if (condition?.kind === 'version' && (await headOf(root, key))?.version !== condition.version) return undefined;
-  const written = await scratch.write(parts);
+  const written = await prepare();
   try {
     const generation = await newestGeneration(root, key);
     if (condition?.kind === 'absent') return generation === undefined ? await publishNew(root, key, written) : undefined;
@@ -122,6 +125,19 @@ async function readCurrent(root: string, key: string): Promise<Buffer | undefine
   if (generation === undefined) return present(readFile(join(root, key)));
   // Superseded between listing and reading: then there is a newer one.
   return (await present(readFile(join(generationsOf(root, key), String(generation))))) ?? readCurrent(root, key);
+}
+
+async function download(root: string, key: string, file: string): Promise<StoreEntry | undefined> {
+  const entry = await headOf(root, key);
+  const path = await currentPath(root, key);
+  if (!entry || (await present(copyFile(path, `${file}.part`).then(() => true))) === undefined) return undefined;
+  await rename(`${file}.part`, file);
+  return entry;
+}
+
+async function currentPath(root: string, key: string): Promise<string> {
+  const generation = await newestGeneration(root, key);
+  return generation === undefined ? join(root, key) : join(generationsOf(root, key), String(generation));
 }
 
 async function walk(root: string, folder: string): Promise<readonly StoreEntry[]> {

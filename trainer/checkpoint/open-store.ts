@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { PgganError } from '../../crds/errors.ts';
 import type { StoreOptions } from '../../crds/run.ts';
 import { fileStore } from './file-store.ts';
+import { s3Store } from './s3-store.ts';
 import type { Store } from './store.ts';
 
 export type OpenOptions = {
@@ -19,7 +20,7 @@ export function openStore(uri: string, options: OpenOptions = {}): Store {
     case 'file':
       return fileStore(pathOf(uri), { create: options.create ?? true });
     case 's3':
-      throw new PgganError('StoreUnavailable', `${uri}: this version reaches folders only (file://), not object stores`);
+      return s3Store(uri, options);
     case 'pvc':
       throw new PgganError('OptionsInvalid', `${uri}: a claim is mounted into the pod and then named by its file:// path`);
     default:

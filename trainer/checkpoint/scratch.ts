@@ -1,47 +1,40 @@
 /** Temporary files of a file store: named after the process that writes them, so that those of dead writers can be removed. */
-import { createHash } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
-import { livenessOf, thisProcess } from './process-identity.ts';
+import { isAbandoned, UNFINISHED, unfinishedName } from './unfinished-names.ts';
 
 export type Scratch = {
   /** Writes and fsyncs a temporary file; its path. Nothing is left where that fails. */
   write(parts: readonly Uint8Array[]): Promise<string>;
+  /** Copies a file to a temporary one, as write does. */
+  copy(file: string): Promise<string>;
   /** Puts a temporary file in the place of `path`, atomically, and keeps it. */
   copyTo(temporary: string, path: string): Promise<void>;
   /** Removes temporary files whose writers are gone. */
   removeStale(): Promise<void>;
 };
 
-/** A writer on another machine touches its file all the time; one untouched for this long is dead. */
-const ABANDONED_MS = 60 * 60 * 1000;
-
 /** The temporary files of the store at `root`, on the same file system as what they become. */
 export function scratchFolder(root: string): Scratch {
-  const folder = join(root, '.unfinished');
-  const { place, pid, startTime } = thisProcess();
-  let counter = 0;
+  const folder = join(root, UNFINISHED);
+  const nextPath = (): string => join(folder, unfinishedName());
 
-  const nextPath = (): string => {
-    counter += 1;
-    // The folder's own count is not enough: two stores of one process may share a root.
-    const unique = createHash('sha256').update(`${counter} ${performance.now()} ${Math.random()}`).digest('hex').slice(0, 12);
-    return join(folder, `${place}-${pid}-${startTime}-${unique}`);
+  const make = async (fill: (path: string) => Promise<void>): Promise<string> => {
+    await mkdir(folder, { recursive: true });
+    const path = nextPath();
+    try {
+      await fill(path);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+    return path;
   };
 
   return {
-    async write(parts) {
-      await mkdir(folder, { recursive: true });
-      const path = nextPath();
-      try {
-        await writeDurably(path, parts);
-      } catch (error) {
-        await rm(path, { force: true });
-        throw error;
-      }
-      return path;
-    },
+    write: (parts) => make((path) => writeDurably(path, parts)),
+    copy: (file) => make((path) => copyDurably(file, path)),
     async copyTo(temporary, path) {
       const second = nextPath();
       await link(temporary, second);
@@ -80,12 +73,20 @@ async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise
   }
 }
 
-async function isStale(folder: string, name: string): Promise<boolean> {
-  const [place = '', pid, startTime] = name.split('-');
-  const life = livenessOf({ place, pid: Number(pid), startTime: Number(startTime) });
-  if (life !== 'elsewhere') return life === 'dead';
+async function copyDurably(file: string, path: string): Promise<void> {
+  await copyFile(file, path);
+  const handle = await open(path, 'r+');
   try {
-    return Date.now() - (await stat(join(folder, name))).mtimeMs > ABANDONED_MS;
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A writer touches its file all the time. */
+async function isStale(folder: string, name: string): Promise<boolean> {
+  try {
+    return await isAbandoned(name, async () => (await stat(join(folder, name))).mtimeMs);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false;
     throw error;

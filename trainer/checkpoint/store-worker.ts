@@ -11,6 +11,8 @@ export type Verb =
   | { readonly kind: 'head'; readonly key: string }
   | { readonly kind: 'read'; readonly key: string }
   | { readonly kind: 'write'; readonly key: string; readonly parts: readonly Uint8Array[]; readonly condition: Condition | undefined }
+  | { readonly kind: 'upload'; readonly key: string; readonly file: string; readonly condition: Condition | undefined }
+  | { readonly kind: 'download'; readonly key: string; readonly file: string }
   | { readonly kind: 'remove'; readonly key: string }
   | { readonly kind: 'close' };
 
@@ -52,6 +54,10 @@ async function perform(verb: Exclude<Verb, { kind: 'close' }>): Promise<unknown>
       return movable(await store.read(verb.key));
     case 'write':
       return store.write(verb.key, verb.parts, verb.condition);
+    case 'upload':
+      return store.upload(verb.key, verb.file, verb.condition);
+    case 'download':
+      return store.download(verb.key, verb.file);
     case 'remove':
       return store.remove(verb.key);
   }

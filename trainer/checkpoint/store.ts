@@ -1,6 +1,6 @@
 /** The store port: the few verbs that a run folder needs, served by a folder or by an object store. */
 
-/** Size in bytes; `version` changes whenever the object does (ETag, or inode and times), for conditional writes. */
+/** Size in bytes; `version` changes whenever the object's bytes do (ETag, or inode and times), for conditional writes. */
 export type StoreEntry = { readonly key: string; readonly size: number; readonly version: string };
 
 /** A write goes through only if the object is absent, or still has this version. */
@@ -8,7 +8,8 @@ export type Condition = { readonly kind: 'absent' } | { readonly kind: 'version'
 
 /**
  * Keys are relative, separated by '/', without '..' or empty parts. A write is atomic: readers see the old object or the new one, whole.
- * Every failure to reach the store is a PgganError StoreUnavailable (StoreFull where there is no room) that names store and key.
+ * Every failure to reach the store is a PgganError StoreUnavailable (StoreFull where there is no room) that names store and key. A store that
+ * finds an object to be other than it was written throws CheckpointInvalid.
  */
 export interface Store {
   /** The URI of the folder that this store is rooted at. */
@@ -21,6 +22,10 @@ export interface Store {
   read(key: string): Promise<Buffer | undefined>;
   /** Writes an object from its parts, in order; returns its entry, or undefined when the condition did not hold. */
   write(key: string, parts: readonly Uint8Array[], condition?: Condition): Promise<StoreEntry | undefined>;
+  /** Writes an object from a local file, which need not fit into memory. */
+  upload(key: string, file: string, condition?: Condition): Promise<StoreEntry | undefined>;
+  /** Writes an object, whole or not at all, to a local file; undefined where there is no object. */
+  download(key: string, file: string): Promise<StoreEntry | undefined>;
   /** Removes an object; no error when there is none. */
   remove(key: string): Promise<void>;
 }

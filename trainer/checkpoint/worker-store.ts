@@ -72,6 +72,8 @@ export function workerStore(uri: string, options: OpenOptions = {}): WorkerStore
       return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     },
     write: (key, parts, condition?: Condition) => call({ kind: 'write', key, parts: shareable(parts), condition }),
+    upload: (key, file, condition) => call({ kind: 'upload', key, file, condition }),
+    download: (key, file) => call({ kind: 'download', key, file }),
     remove: (key) => call({ kind: 'remove', key }),
     async close() {
       const closing = worker;

@@ -1,0 +1,76 @@
+/** Makes requests until they succeed, are answered, or a person has to act; composes the errors that say what was tried. */
+import { PgganError } from '../../../crds/errors.ts';
+import type { Connection } from './connection.ts';
+import { type Answer, diagnose } from './failures.ts';
+import { persist, type RetryTime, type Tried } from './retry.ts';
+
+/** The server's answer where an object was asked for: there is none, or the condition does not hold. */
+export class Answered extends Error {
+  readonly answer: Answer;
+
+  constructor(answer: Answer) {
+    super(`the server answered: ${answer}`);
+    this.answer = answer;
+  }
+}
+
+/** What is done, for messages: `write`, `checkpoints/000000000016/state.json`, `PUT`. */
+export type Deed = { readonly verb: string; readonly key: string; readonly method: string };
+
+/** @throws {PgganError} StoreUnavailable, StoreFull, at once or when patience is out; Answered */
+export type Reach = <T>(deed: Deed, request: () => Promise<T>) => Promise<T>;
+
+/** A server that has answered before is restarting, most likely; one that never has may not be the right one. */
+const PATIENCE_SECONDS = { known: 120, unknown: 15 };
+
+export function reaching(connection: Connection, uri: string, time: RetryTime): Reach {
+  let known = false;
+  return async (deed, request) => {
+    const patience = (): number => (known ? PATIENCE_SECONDS.known : PATIENCE_SECONDS.unknown);
+    const result = await persist(
+      request,
+      patience,
+      (error, tried, outOfPatience) => {
+        if (error instanceof PgganError)
+          return error.code === 'StoreUnavailable' ? unreachable(connection, uri, deed, error.message) : error;
+        const diagnosis = diagnose(error, connection.target());
+        switch (diagnosis.kind) {
+          case 'answer':
+            known = true;
+            return new Answered(diagnosis.answer);
+          case 'full':
+            return new PgganError('StoreFull', sentence(connection, uri, deed, diagnosis.reason), { cause: error });
+          case 'refused':
+            return unreachable(connection, uri, deed, diagnosis.reason, error);
+          case 'passing':
+            return outOfPatience ? unreachable(connection, uri, deed, `${diagnosis.reason}${times(tried)}`, error) : undefined;
+        }
+      },
+      time,
+    );
+    known = true;
+    return result;
+  };
+}
+
+/** The result, or undefined where the server gave this answer. */
+export async function unless<T>(answer: Answer, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Answered && error.answer === answer) return undefined;
+    throw error;
+  }
+}
+
+function unreachable(connection: Connection, uri: string, deed: Deed, reason: string, cause?: unknown): PgganError {
+  return new PgganError('StoreUnavailable', sentence(connection, uri, deed, reason), { cause });
+}
+
+function sentence({ endpoint }: Connection, uri: string, { verb, key, method }: Deed, reason: string): string {
+  return `cannot ${verb} ${key === '' ? uri : `${key} in ${uri}`} (${method} to ${endpoint}): ${reason}`;
+}
+
+function times({ attempts, seconds }: Tried): string {
+  return `, ${attempts} times in ${Math.round(seconds)} s`;
+}
