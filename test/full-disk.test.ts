@@ -59,7 +59,7 @@ test('a file system without a free block', async (t) => {
   const run = join(workspace.folder, 'small');
   mkdirSync(run);
   // The file system goes with its last process: what it holds is copied out at the end.
-  const script = 'mount -t tmpfs -o size=8m none "$0" && "$@"; code=$?; cp -R "$0" "$0-copy"; exit $code';
+  const script = 'mount -t tmpfs -o size=8m none "$0" && "$@"; code=$?; mkdir -p "$0-copy"; cp -R "$0/." "$0-copy"; exit $code';
   const mount = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script, run];
   const tried = spawnSync(mount[0] ?? '', [...mount.slice(1), 'true'], { encoding: 'utf8' });
   if (tried.status !== 0) return t.skip(`this machine lets nobody mount a small file system: ${tried.stderr.trim()}`);

@@ -1,5 +1,6 @@
 /** Reads a checkpoint by its address: a run folder, whose newest good checkpoint is meant, or one checkpoint of it. */
 import { PgganError } from '../../crds/errors.ts';
+import type { StoreOptions } from '../../crds/run.ts';
 import type { CommittedCheckpoint, TensorFileName } from './format.ts';
 import {
   findNewestCheckpoint,
@@ -23,23 +24,31 @@ export type Found<Name extends TensorFileName> = {
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
 /** The checkpoint that loadFrom would load, without reading a tensor. */
-export async function findFrom(uri: string): Promise<CommittedCheckpoint> {
-  const { store, key } = addressed(uri);
+export async function findFrom(uri: string, s3: StoreOptions | undefined): Promise<CommittedCheckpoint> {
+  const { store, key } = addressed(uri, s3);
   if (key !== undefined) return readManifest(store, key);
   return (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store);
 }
 
-/** @param uri `<run folder>` or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid where there is none, or it is damaged */
-export async function loadFrom<Name extends TensorFileName>(uri: string, files: readonly Name[]): Promise<Found<Name>> {
-  const { store, key } = addressed(uri);
+/**
+ * @param uri `<run folder>` or `<run folder>/checkpoints/<images>`
+ * @param s3 how s3:// is reached
+ * @throws {PgganError} CheckpointInvalid where there is none, or it is damaged
+ */
+export async function loadFrom<Name extends TensorFileName>(
+  uri: string,
+  files: readonly Name[],
+  s3: StoreOptions | undefined,
+): Promise<Found<Name>> {
+  const { store, key } = addressed(uri, s3);
   if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, key, { files }), skipped: [] };
   const found = (await loadNewestCheckpoint(store, { files })) ?? refuseEmpty(store);
   return { store, ...found };
 }
 
-function addressed(uri: string): { readonly store: Store; readonly key: string | undefined } {
+function addressed(uri: string, s3: StoreOptions | undefined): { readonly store: Store; readonly key: string | undefined } {
   const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
-  return { store: openStore(folder ?? uri), key: key === undefined ? undefined : `${key}/` };
+  return { store: openStore(folder ?? uri, { s3 }), key: key === undefined ? undefined : `${key}/` };
 }
 
 function refuseEmpty({ uri }: Store): never {

@@ -67,6 +67,8 @@ export function patientStore(store: Store, guard: Guard, patience: Patience): St
     head: (key) => patiently(() => store.head(key), patience),
     read: (key) => patiently(() => store.read(key), patience),
     write: (key, parts, condition) => patiently(() => guard().then(() => store.write(key, parts, condition)), patience),
+    upload: (key, file, condition) => patiently(() => guard().then(() => store.upload(key, file, condition)), patience),
+    download: (key, file) => patiently(() => store.download(key, file), patience),
     remove: (key) => patiently(() => guard().then(() => store.remove(key)), patience),
   };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
-import { runDocument, type TrainingRun } from '../../crds/run.ts';
+import { runDocument, type StoreOptions, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
@@ -24,8 +24,8 @@ export type OpenGenerator = {
 };
 
 /** @param uri a run folder (its newest good checkpoint is used) or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid */
-export async function openGenerator(uri: string): Promise<OpenGenerator> {
-  const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema']);
+export async function openGenerator(uri: string, s3?: StoreOptions): Promise<OpenGenerator> {
+  const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema'], s3);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
   const run = runDocument.safeParse(record.options);

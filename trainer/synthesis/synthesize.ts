@@ -22,8 +22,8 @@ export async function runSynthesis(
   stop: StopRequest,
   print: (line: string) => void,
 ): Promise<number> {
-  const generator = await openGenerator(run.checkpoint.uri);
-  const store = openStore(run.output.uri);
+  const generator = await openGenerator(run.checkpoint.uri, run.store);
+  const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
   const wanted = shardIndexes(run);
   let progress: SynthesisProgress = {

@@ -56,7 +56,7 @@ export async function openRun(run: TrainingRun): Promise<OpenRun> {
     const staging = stagingFolder(store.uri, record.fingerprint);
     const uploaded = staging === undefined ? undefined : await uploadStaged(staging, store, () => writer.check());
     const found = await loadNewestCheckpoint(store);
-    let tensors: StartTensors | undefined = await startTensors(found?.checkpoint, record);
+    let tensors: StartTensors | undefined = await startTensors(found?.checkpoint, record, run.store);
     return {
       ...claimed,
       options: stepOptions(run, dataset),
@@ -85,8 +85,8 @@ export async function openClaimed(run: TrainingRun, trains: boolean): Promise<Cl
   const dataset = await openDataset(run.dataset.uri);
   try {
     checkOptions(run, dataset);
-    const store = openStore(run.run.uri);
-    const source = run.initFrom && (await sourceOf(store, run.initFrom.uri));
+    const store = openStore(run.run.uri, { s3: run.store });
+    const source = run.initFrom && (await sourceOf(store, run.initFrom.uri, run.store));
     const claim = claimOf(run, dataset, source);
     // A claim that is refused must not become the owner of somebody's run.
     await checkClaim(store, claim);
@@ -116,10 +116,10 @@ export function skippedText(skipped: readonly SkippedCheckpoint[]): readonly str
 type Source = NonNullable<RunRecord['source']>;
 
 /** The checkpoint that a fork begins with: the one that run.json names since the run began, or now the newest of what `uri` names. */
-async function sourceOf(store: Store, uri: string): Promise<Source> {
+async function sourceOf(store: Store, uri: string, s3: TrainingRun['store']): Promise<Source> {
   const known = (await readRun(store))?.source;
   if (known?.uri === uri) return known;
-  const { ref, manifest } = await findFrom(uri);
+  const { ref, manifest } = await findFrom(uri, s3);
   return { uri, checkpoint: ref, weightsDigest: manifest.weightsDigest };
 }
 
@@ -139,10 +139,14 @@ function claimOf(run: TrainingRun, dataset: Dataset, source: Source | undefined)
 }
 
 /** What a run begins with. @throws {PgganError} CheckpointInvalid where the checkpoint that it is forked from is gone or another one by now */
-async function startTensors(restored: LoadedCheckpoint | undefined, { source }: RunRecord): Promise<StartTensors> {
+async function startTensors(
+  restored: LoadedCheckpoint | undefined,
+  { source }: RunRecord,
+  s3: TrainingRun['store'],
+): Promise<StartTensors> {
   if (restored) return { kind: 'restored', checkpoint: restored };
   if (!source) return { kind: 'new' };
-  const { checkpoint } = await loadFrom(source.checkpoint.uri, FORKED_FILES);
+  const { checkpoint } = await loadFrom(source.checkpoint.uri, FORKED_FILES, s3);
   if (checkpoint.manifest.weightsDigest === source.weightsDigest) return { kind: 'forked', checkpoint };
   throw new PgganError('CheckpointInvalid', `${source.checkpoint.uri} holds other weights than when this run was forked from it`);
 }
