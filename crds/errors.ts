@@ -82,7 +82,7 @@ export const ERRORS = {
   StoreFull: {
     exit: 4,
     meaning: 'There is no room left where the run is kept.',
-    remedy: 'Free space, then start the run again: nothing is lost.',
+    remedy: 'Free space: a running training waits for it and goes on by itself; start any other command again.',
   },
   Interrupted: { exit: 75, meaning: 'The run was stopped on request, after saving.', remedy: 'Start it again to go on.' },
   TrainingFailed: {

@@ -44,7 +44,7 @@ export async function progressWhen(trainer: Command, holds: (progress: TrainingP
 }
 
 /** What the trainer serves at the moment; undefined before it does. */
-async function progressOf(trainer: Command): Promise<TrainingProgress | undefined> {
+export async function progressOf(trainer: Command): Promise<TrainingProgress | undefined> {
   const document = parseProgress((await served(trainer, '/progress'))?.text ?? '');
   return document?.kind === 'training' ? document : undefined;
 }
