@@ -7,6 +7,7 @@ import { listCheckpoints, readManifest } from '../../trainer/checkpoint/load-che
 import { nameOf } from '../../trainer/checkpoint/format.ts';
 import type { Store } from '../../trainer/checkpoint/store.ts';
 import type { FaultProxy, Seen } from '../harness/fault-proxy.ts';
+import { limitBucket } from '../harness/minio-limits.ts';
 import type { ObjectStore } from '../harness/object-store.ts';
 import type { Command } from '../harness/pggan.ts';
 import { freeze } from '../harness/processes.ts';
@@ -45,21 +46,12 @@ export const cutConnections: Harm = async ({ proxy, trainer }) => {
   await proxy.up();
 };
 
-/** The disk fills up; the trainer waits and says so; there is room again, and it goes on. */
-export const fillDisk: Harm = async ({ server, trainer }) => {
-  const client = clientOf(server);
-  const ballast: string[] = [];
-  for (const megabytes of [32, 8, 2, 1, 1 / 4, 1 / 16]) {
-    for (;;) {
-      const name = `ballast/${ballast.length}`;
-      const stored = await client.putObject(server.bucket, name, Buffer.alloc(megabytes * (1 << 20))).catch(() => undefined);
-      if (!stored) break;
-      ballast.push(name);
-    }
-  }
+/** The bucket is full; the trainer waits and says so; there is room again, and it goes on. */
+export const fillBucket: Harm = async ({ server, trainer }) => {
+  await limitBucket(server, server.bucket, 64);
   const { waiting } = await progressWhen(trainer, (progress) => progress.waiting?.code === 'StoreFull');
   assert.match(waiting?.message ?? '', /there is no room left/);
-  await client.removeObjects(server.bucket, ballast);
+  await limitBucket(server, server.bucket, 1 << 30);
   await progressWhen(trainer, (progress) => progress.waiting === undefined);
 };
 

@@ -68,20 +68,15 @@ export async function saveCheckpoint(store: Store, content: CheckpointContent, g
   if (own) return own;
   const written: string[] = [];
   const write = async (name: string, parts: readonly Uint8Array[]): Promise<FileDigest> => {
-    await guard();
     written.push(name);
-    await writeWhole(store, name, parts);
-    return digestOf(parts);
+    const writing = writeWhole(store, name, parts);
+    const digest = digestOf(parts);
+    await writing;
+    return digest;
   };
   let manifest: CheckpointManifest;
   try {
-    const tensors: Partial<Record<TensorFileName, FileDigest>> = {};
-    for (const name of TENSOR_FILES) {
-      tensors[name] = await write(key + fileName(name, state.attempt), serializeSafetensors(content.files[name].tensors));
-    }
-    const stateDigest = await write(key + fileName('state', state.attempt), [jsonBytes(checkpointState.parse(state))]);
-    const segments = await writeSegments(content, write);
-    manifest = manifestOf(content, tensors as Record<TensorFileName, FileDigest>, stateDigest, segments);
+    manifest = await writeFiles(content, write);
     await guard();
   } catch (error) {
     for (const name of written) await store.remove(name).catch(() => undefined);
@@ -100,6 +95,26 @@ async function savedBy(store: Store, key: string, attempt: number): Promise<Comm
     throw error;
   }
 }
+
+/** All at once: most of the time of a small file is the store's answer. Returns, or throws, when the last of them has ended. */
+async function writeFiles(content: CheckpointContent, write: WriteFile): Promise<CheckpointManifest> {
+  const { state } = content;
+  const key = checkpointKey(content.images);
+  const tensors = TENSOR_FILES.map(async (name) => {
+    const parts = serializeSafetensors(content.files[name].tensors);
+    return [name, await write(key + fileName(name, state.attempt), parts)] as const;
+  });
+  const all = [
+    Promise.all(tensors),
+    write(key + fileName('state', state.attempt), [jsonBytes(checkpointState.parse(state))]),
+    writeSegments(content, write),
+  ] as const;
+  await Promise.allSettled([...tensors, ...all]);
+  const [digests, stateDigest, segments] = await Promise.all(all);
+  return manifestOf(content, Object.fromEntries(digests) as Record<TensorFileName, FileDigest>, stateDigest, segments);
+}
+
+type WriteFile = (name: string, parts: readonly Uint8Array[]) => Promise<FileDigest>;
 
 function manifestOf(
   content: CheckpointContent,
@@ -152,10 +167,7 @@ async function commit(store: Store, key: string, manifest: CheckpointManifest, c
  * One object per log that has new lines. Its name carries its place in the chain, the writing process and the images shown, so that no save
  * ever overwrites a segment that a checkpoint names.
  */
-async function writeSegments(
-  { logs, parent, state }: CheckpointContent,
-  write: (name: string, parts: readonly Uint8Array[]) => Promise<FileDigest>,
-): Promise<readonly LogSegment[]> {
+async function writeSegments({ logs, parent, state }: CheckpointContent, write: WriteFile): Promise<readonly LogSegment[]> {
   const place = String(parent?.manifest.segments.length ?? 0).padStart(6, '0');
   const segments: LogSegment[] = [];
   for (const [log, lines] of Object.entries(logs)) {

@@ -32,7 +32,7 @@ export type SaveJob = {
 
 export type ToWorker =
   | { readonly kind: 'save'; readonly job: SaveJob }
-  /** Gives up the save in flight, unless it is through, and all patience. */
+  /** Ends all patience: the save in flight goes through now, or is given up. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'close' };
 
@@ -59,7 +59,7 @@ const store = openStore(input.uri, { s3: input.s3 });
 const writer = writerOf(store, input.owner, systemClock);
 const tell = (message: FromWorker): void => port.postMessage(message, []);
 
-/** Why a save was given up: no error of anybody. */
+/** Why what follows a commit was left out: no error of anybody. */
 const ABANDONED = Symbol('abandoned');
 let stopped = false;
 let closing = false;
@@ -105,7 +105,8 @@ async function unlessStopped(): Promise<void> {
 
 async function saveInFlight(job: SaveJob): Promise<void> {
   try {
-    await commit(() => patiently(() => saveWithRoom(job.content, unlessStopped), patience));
+    // Once all files are on their way, to commit them is quicker than to remove them: a stop ends the patience only.
+    await commit(() => patiently(() => saveWithRoom(job.content, () => writer.check()), patience));
     await tidy(job, unlessStopped);
     tell({ kind: 'done' });
   } catch (thrown) {

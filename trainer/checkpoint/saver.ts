@@ -32,7 +32,7 @@ export interface Saver {
    * but the last may be asked for while another is in flight, after `stop()`.
    */
   save(job: SaveJob): Promise<SaveEnd>;
-  /** Gives up the save in flight, unless it is through, and all patience. */
+  /** Ends all patience: the save in flight goes through now, or is given up. */
   stop(): void;
   /** Ends the thread once nothing is in flight. */
   close(): Promise<void>;
