@@ -1,13 +1,13 @@
 /** A full-width run as it saves checkpoints: variables in TensorFlow, a thread that saves; the stall, the save and the memory they take. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { prepareBackend } from '../trainer/backend/backend.ts';
 import { compileProgram } from '../trainer/backend/compile.ts';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { acquireRun, systemClock } from '../trainer/checkpoint/owner.ts';
 import { startSaver } from '../trainer/checkpoint/saver.ts';
-import { createRandom } from '../trainer/train/random.ts';
-import { initialValues } from '../trainer/train/session.ts';
+import type { Program } from '../trainer/backend/program.ts';
+import { discriminatorWeights, generatorWeights, type NetworkShape, type WeightSpec } from '../trainer/networks/weights.ts';
 import { toTensorFiles } from '../trainer/train/tensor-files.ts';
 import { stepOptions } from './cases.ts';
 import { serve } from './child.ts';
@@ -19,7 +19,9 @@ export type SaveAnswer = {
   readonly stallSeconds: number;
   /** From the beginning of the stall until the checkpoint exists, logs and retention included. */
   readonly saveSeconds: number;
-  /** Resident memory at its highest during the save, above what it was before. */
+  /** Time on the processor that the stall took: on a machine with other work this is what it would be alone. */
+  readonly stallCpuSeconds: number;
+  /** Resident memory at its highest so far, above what it was before the first save. */
   readonly extraBytes: number;
 };
 
@@ -33,16 +35,17 @@ await serve(async (request: SaveRequest): Promise<SaveAnswer> => {
 
 async function open({ resolution, threads, uri }: SaveRequest): Promise<Run> {
   await prepareBackend({ threads, want: 'native' });
-  const options = stepOptions({ width: 'full', resolution, precision: 'Float32' });
-  const values = distinctValues(options);
+  const { shape } = stepOptions({ width: 'full', resolution, precision: 'Float32' });
+  const sizes = sizesOf(shape);
   // All variables of the last phase; its steps would take minutes here and change none of what is measured.
   const program = compileProgram({
     mode: 'graph',
-    variables: Object.fromEntries([...values].map(([name, value]) => [name, [value.length]])),
+    variables: Object.fromEntries([...sizes].map(([name, size]) => [name, [size]])),
     steps: () => ({ idle: ({ x }) => ({ x: tf.add(x ?? 0, 1) }) }),
     example: (_step, variant) => ({ x: tf.scalar(variant) }),
   });
-  program.write(values);
+  writeInGroups(program, sizes);
+  const before = memory('VmRSS');
   const owner = { cluster: 'bench', namespace: 'bench', name: 'bench', uid: 'bench' };
   const writer = await acquireRun(openStore(uri), owner, systemClock);
   const saver = startSaver(
@@ -51,24 +54,52 @@ async function open({ resolution, threads, uri }: SaveRequest): Promise<Run> {
   );
   return {
     async save(images) {
-      const before = memory('VmRSS');
-      // The high-water mark begins anew (proc(5), clear_refs).
-      writeFileSync('/proc/self/clear_refs', '5');
       const start = performance.now();
-      const files = toTensorFiles(options.shape, program.read());
+      const cpu = process.cpuUsage();
+      const files = toTensorFiles(shape, program.read());
+      const { user, system } = process.cpuUsage(cpu);
       const saving = saver.save({ content: { images, files, state: stateAt(images), logs: {}, time: new Date() }, logs: {}, last: false });
       const stallSeconds = (performance.now() - start) / 1000;
       await saving;
-      return { stallSeconds, saveSeconds: (performance.now() - start) / 1000, extraBytes: memory('VmHWM') - before };
+      return {
+        stallSeconds,
+        stallCpuSeconds: (user + system) / 1e6,
+        saveSeconds: (performance.now() - start) / 1000,
+        extraBytes: memory('VmHWM') - before,
+      };
     },
   };
 }
 
-/** Moments are as incompressible as weights, since trained ones are. */
-function distinctValues(options: Parameters<typeof initialValues>[0]): ReadonlyMap<string, Float32Array> {
-  const values = initialValues(options, createRandom(1));
-  const weights = (name: string): Float32Array | undefined => values.get(name.replace(/^adam_[mv]\//, ''));
-  return new Map([...values].map(([name, value]) => [name, name.startsWith('adam_') ? (weights(name) ?? value).map((x) => x * x) : value]));
+/** Numbers of values, by the names of a session's variables. */
+function sizesOf(shape: NetworkShape): ReadonlyMap<string, number> {
+  const of = (prefix: string, specs: readonly WeightSpec[]) =>
+    specs.map((spec) => [`${prefix}/${spec.name}`, spec.shape.reduce((a, b) => a * b, 1)] as const);
+  const [G, D] = [generatorWeights(shape), discriminatorWeights(shape)];
+  return new Map([
+    ...['G', 'Gs', 'adam_m/G', 'adam_v/G'].flatMap((prefix) => of(prefix, G)),
+    ...['D', 'adam_m/D', 'adam_v/D'].flatMap((prefix) => of(prefix, D)),
+  ]);
+}
+
+/** A few variables at a time, which are given back at once: what is measured later must not find room among what was left here. */
+function writeInGroups(program: Program, sizes: ReadonlyMap<string, number>): void {
+  const names = [...sizes.keys()];
+  for (let at = 0; at < names.length; at += 30) {
+    const group = new Map(names.slice(at, at + 30).map((name) => [name, noise(sizes.get(name) ?? 0)]));
+    program.write(group);
+    for (const { buffer } of group.values()) buffer.transfer(0);
+  }
+}
+
+/** As incompressible as trained values are. */
+function noise(size: number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(size);
+  for (let i = 0, state = size; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    values[i] = state / 2 ** 31;
+  }
+  return values;
 }
 
 function stateAt(images: number): CheckpointState {

@@ -29,6 +29,7 @@ export type CheckpointResult = {
   /** Training stands still for so long: the median, and the longest. */
   readonly stallSeconds: number;
   readonly longestStallSeconds: number;
+  readonly stallCpuSeconds: number;
   readonly saveSeconds: number;
   readonly loadSeconds: number;
   /** Resident memory during a save above what it was before, at most. */
@@ -70,6 +71,7 @@ export async function measureCheckpoint(options: CheckpointRunOptions): Promise<
       iterations,
       stallSeconds: middle((round) => round.stallSeconds),
       longestStallSeconds: Math.max(...rounds.map((round) => round.stallSeconds)),
+      stallCpuSeconds: middle((round) => round.stallCpuSeconds),
       saveSeconds: middle((round) => round.saveSeconds),
       loadSeconds: middle((round) => round.loadSeconds),
       extraBytes: Math.max(...rounds.map((round) => round.extraBytes)),

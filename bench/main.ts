@@ -132,6 +132,7 @@ const CHECKPOINT_COLUMNS = [
   { title: 'case', cell: (row: CheckpointResult) => `${row.resolution}x${row.resolution}, ${gigabytes(row.bytes)} GB` },
   { title: 'stall s', cell: (row: CheckpointResult) => figure(row.stallSeconds) },
   { title: 'longest', cell: (row: CheckpointResult) => figure(row.longestStallSeconds) },
+  { title: 'CPU s', cell: (row: CheckpointResult) => figure(row.stallCpuSeconds) },
   { title: 'save s', cell: (row: CheckpointResult) => figure(row.saveSeconds) },
   { title: 'dd write s', cell: (row: CheckpointResult) => figure(row.ddWriteSeconds) },
   { title: 'time/dd', cell: (row: CheckpointResult) => figure(row.saveOverDd) },
