@@ -22,8 +22,8 @@ import { type Loss, lossOf, lossText, watchLife } from './losses.ts';
 
 const KILLS = 30;
 const SEED = Number(process.env['PGGAN_CHAOS_SEED'] ?? 1);
-/** Phases end after 1,024, 4,032 and 10,000 images; the last two begin with fades of 2,000. */
-const SPEC = { totalKimg: 10, schedule: { trainKimg: 1, transitionKimg: 2, minibatchBase: 16, tickKimgBase: 1 } };
+/** Phases end after 1,024, 4,032 and 16,000 images; the last two begin with fades of 2,000. */
+const SPEC = { totalKimg: 16, schedule: { trainKimg: 1, transitionKimg: 2, minibatchBase: 16, tickKimgBase: 1 } };
 const PHASES = [4, 8, 16] as const;
 const CHECKPOINT_IMAGES = 128;
 const PREFIX = 'runs/chaos';
@@ -88,11 +88,11 @@ async function killAtRandom(world: World, kill: number, random: Random): Promise
   const harm = HARMS[kill];
   const [where = 0, wait = 0] = random.uniform('kill', kill, 2);
   const { lived } = await unlessEnded(trainer, async () => {
-    // One in five dies while it starts; the others within the time of three checkpoints, or when the harm is done.
+    // Some die while they start; the others when they have saved none, one or two checkpoints, or when the harm is done.
     if (where < 0.2 && !harm) return setTimeout(wait * 2000);
-    const first = await progressWhen(trainer, ({ state }) => state === 'Training' || state === 'FadingIn');
+    await progressWhen(trainer, ({ state }) => state === 'Training' || state === 'FadingIn');
     if (harm) await harm(world);
-    else await progressWhen(trainer, ({ images }) => images >= first.images + where * 3 * CHECKPOINT_IMAGES);
+    else await checkpoints(trainer, Math.floor(where * 3));
     if (harm !== flipByte) await setTimeout(wait * 300);
   });
   if (!lived) return undefined;
@@ -102,6 +102,15 @@ async function killAtRandom(world: World, kill: number, random: Random): Promise
   const loss = lossOf(life, saved);
   say(`kill ${kill + 1}${harm ? ' after harm' : ''}: ${life.secondsSoFar().toFixed(1)} s old, ${saved} images saved, ${loss.images} lost`);
   return loss;
+}
+
+/** Waits until so many more checkpoints are saved. */
+async function checkpoints(trainer: Command, count: number): Promise<void> {
+  let newest = (await progressWhen(trainer, () => true)).checkpoint?.images ?? 0;
+  for (let saved = 0; saved < count; saved++) {
+    const { checkpoint } = await progressWhen(trainer, (progress) => (progress.checkpoint?.images ?? 0) > newest);
+    newest = checkpoint?.images ?? newest;
+  }
 }
 
 async function unlessEnded(trainer: Command, work: () => Promise<unknown>): Promise<{ readonly lived: boolean }> {
