@@ -7,7 +7,7 @@ import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { acquireRun, systemClock } from '../trainer/checkpoint/owner.ts';
 import { startSaver } from '../trainer/checkpoint/saver.ts';
 import type { Program } from '../trainer/backend/program.ts';
-import { discriminatorWeights, generatorWeights, type NetworkShape, type WeightSpec } from '../trainer/networks/weights.ts';
+import { discriminatorWeights, generatorWeights, type NetworkShape } from '../trainer/networks/weights.ts';
 import { toTensorFiles } from '../trainer/train/tensor-files.ts';
 import { stepOptions } from './cases.ts';
 import { serve } from './child.ts';
@@ -73,13 +73,13 @@ async function open({ resolution, threads, uri }: SaveRequest): Promise<Run> {
 
 /** Numbers of values, by the names of a session's variables. */
 function sizesOf(shape: NetworkShape): ReadonlyMap<string, number> {
-  const of = (prefix: string, specs: readonly WeightSpec[]) =>
-    specs.map((spec) => [`${prefix}/${spec.name}`, spec.shape.reduce((a, b) => a * b, 1)] as const);
   const [G, D] = [generatorWeights(shape), discriminatorWeights(shape)];
-  return new Map([
-    ...['G', 'Gs', 'adam_m/G', 'adam_v/G'].flatMap((prefix) => of(prefix, G)),
-    ...['D', 'adam_m/D', 'adam_v/D'].flatMap((prefix) => of(prefix, D)),
-  ]);
+  const of = { G, Gs: G, 'adam_m/G': G, 'adam_v/G': G, D, 'adam_m/D': D, 'adam_v/D': D };
+  return new Map(
+    Object.entries(of).flatMap(([prefix, specs]) =>
+      specs.map((spec) => [`${prefix}/${spec.name}`, spec.shape.reduce((a, b) => a * b, 1)] as const),
+    ),
+  );
 }
 
 /** A few variables at a time, which are given back at once: what is measured later must not find room among what was left here. */

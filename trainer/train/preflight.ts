@@ -43,7 +43,7 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
 async function checkPhases(run: TrainingRun): Promise<readonly string[]> {
   const { phaseMemory } = run.task.kind === 'preflight' ? run.task : {};
   if (phaseMemory === undefined) return [];
-  const newest = await findNewestCheckpoint(openStore(run.run.uri));
+  const newest = await findNewestCheckpoint(openStore(run.run.uri, { s3: run.store }));
   const ahead = phasesAhead(run, newest?.checkpoint.manifest.images ?? (run.initFrom?.startKimg ?? 0) * 1000);
   // Should the phases' backend turn out to be another one, they look again.
   const backend = expectedBackend();
