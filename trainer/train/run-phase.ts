@@ -3,28 +3,23 @@ import { setTimeout } from 'node:timers/promises';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
-import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
-import { differences } from '../backend/determinism.ts';
 import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
-import { serializeSafetensors } from '../checkpoint/safetensors.ts';
-import type { Store } from '../checkpoint/store.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
+import { prepare, startOf, startValues } from './begin.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
 import { type Checkpointer, createCheckpointer } from './checkpointer.ts';
-import { type Position, programKey, START, trainLoop } from './loop.ts';
-import { openRun, type OpenRun, type StartTensors } from './open-run.ts';
+import { writeFinalNetwork } from './final-network.ts';
+import { type Position, programKey, trainLoop } from './loop.ts';
+import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
-import type { StepOptions } from './program.ts';
-import { createRandom, type Random } from './random.ts';
+import { createRandom } from './random.ts';
 import { createReporter } from './reporter.ts';
-import { createSession, initialValues, type Session, type VariableValues } from './session.ts';
+import { createSession } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
-import { fromTensorFiles, toTensorFile } from './tensor-files.ts';
-import { TENSOR_FILES } from '../checkpoint/format.ts';
 
 export type PhaseIo = {
   readonly server: ReportServer;
@@ -209,77 +204,6 @@ async function unlessStopping<T>(stop: StopRequest, work: () => Promise<T>): Pro
 function whereKept(end: Awaited<ReturnType<Checkpointer['finish']>>): string {
   if (end.kind === 'saved') return 'after saving';
   return `after saving into ${end.folder}, from where the next start takes it to its store (${end.reason})`.slice(0, 900);
-}
-
-async function writeFinalNetwork(store: Store, run: TrainingRun, open: OpenRun, session: Session, position: Position): Promise<void> {
-  const tensors = toTensorFile(
-    open.options.shape,
-    'generator-ema',
-    session.snapshot((name) => name.startsWith('Gs/')),
-  );
-  await store.write('snapshots/network-final.safetensors', serializeSafetensors(tensors, modelCard(run, open, position)));
-}
-
-/** The backend that the run began with, where this machine has it; what differs is added to `warnings`. */
-async function prepare(
-  run: TrainingRun,
-  { restored }: OpenRun,
-  warnings: string[],
-): Promise<{ readonly backend: Backend; readonly mode: 'graph' | 'eager' }> {
-  const recorded = (restored?.state.environment ?? {}) as Partial<Backend> & { readonly mode?: 'graph' | 'eager' };
-  const threads = recorded.kind === 'native' ? (recorded.threads ?? run.threads) : run.threads;
-  if (threads !== run.threads)
-    warnings.push(`spec.threads is ${run.threads}, but this run began with ${threads} and keeps them: other threads give other bits`);
-  const backend = await prepareBackend({
-    threads,
-    ...(recorded.isa === undefined ? {} : { isa: recorded.isa }),
-    warn: (message) => warnings.push(message),
-  });
-  warnings.push(...differences(recorded, backend).map((difference) => `${difference}; the run goes on, but not to the same bits`));
-  const wanted = process.env['PGGAN_MODE'] === 'eager' || backend.kind === 'wasm' ? 'eager' : 'graph';
-  const mode = recorded.mode === 'eager' || backend.kind === 'wasm' ? 'eager' : (recorded.mode ?? wanted);
-  return { backend, mode };
-}
-
-function startOf({ restored, origin }: OpenRun): Position {
-  if (!restored) {
-    const images = origin?.images ?? 0;
-    return { ...START, images, imagesAtIterationStart: images, imagesAtTickStart: images };
-  }
-  const { images, imagesAtIterationStart, repeatIndex, previousLod, adamStep, tick, imagesAtTickStart, tickSums } = restored.state;
-  return { images, imagesAtIterationStart, repeatIndex, previousLod, adamStep, tick, imagesAtTickStart, tickSums };
-}
-
-/** Values of all variables: from the checkpoint, or new ones, with the weights of the run that this one is forked from. */
-function startValues(options: StepOptions, tensors: StartTensors, random: Random): VariableValues {
-  const { shape } = options;
-  switch (tensors.kind) {
-    case 'restored':
-      return fromTensorFiles(shape, tensors.checkpoint, TENSOR_FILES);
-    case 'forked':
-      return new Map([
-        ...initialValues(options, random),
-        ...fromTensorFiles(shape, tensors.checkpoint, ['generator', 'discriminator', 'generator-ema']),
-      ]);
-    case 'new':
-      return initialValues(options, random);
-  }
-}
-
-/** Metadata of the final network: what it is, and what it is not for. */
-function modelCard(run: TrainingRun, { dataset, record }: OpenRun, position: Position): Readonly<Record<string, string>> {
-  return {
-    model: 'PG-GAN generator, averaged weights (Karras et al., ICLR 2018)',
-    training: `${run.owner.namespace}/${run.owner.name}`,
-    fingerprint: record.fingerprint,
-    images: String(position.images),
-    data:
-      dataset.source.kind === 'phantom'
-        ? 'phantoms: synthetic drawings of chest radiographs, no patients'
-        : `${dataset.name}, ${dataset.images} images`,
-    network: JSON.stringify({ ...run.network, resolution: run.schedule.resolution, labelSize: dataset.labelSize }),
-    intendedUse: 'research; its images are synthetic and not for diagnosis',
-  };
 }
 
 const kimgText = (images: number): string => (images / 1000).toFixed(1);
