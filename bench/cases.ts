@@ -1,7 +1,7 @@
 /** What is measured: networks of two widths at every resolution, in both precisions. */
 import { AVERAGING_DEFAULTS, LOSS_DEFAULTS, NETWORK_DEFAULTS, OPTIMIZER_DEFAULTS, type Precision } from '../crds/run.ts';
 import type { ProgramDefinition } from '../trainer/backend/program.ts';
-import type { StepOptions } from '../trainer/train/program.ts';
+import type { StepOptions } from '../trainer/train/step-options.ts';
 
 type Width = 'full' | 'middle' | 'small';
 
@@ -9,6 +9,8 @@ export type StepCase = {
   readonly width: Width;
   readonly resolution: number;
   readonly minibatch: number;
+  /** Images per pass of ours; the twin takes the whole minibatch. */
+  readonly microbatch?: number | undefined;
   readonly precision: Precision;
   readonly mode: ProgramDefinition['mode'];
 };
@@ -23,6 +25,7 @@ export type Filter = {
   readonly width?: Width | undefined;
   readonly precision?: Precision | undefined;
   readonly minibatch: number;
+  readonly microbatch?: number | undefined;
   readonly mode: StepCase['mode'];
 };
 
@@ -40,12 +43,12 @@ const RESOLUTIONS: Readonly<Record<Width, readonly number[]>> = {
 };
 
 /** The cases that a filter leaves; resolutions that are named are measured even where they are not in the usual list. */
-export function stepCases({ resolutions, width, precision, minibatch, mode }: Filter): readonly StepCase[] {
+export function stepCases({ resolutions, width, precision, minibatch, microbatch, mode }: Filter): readonly StepCase[] {
   const widths: readonly Width[] = width ? [width] : ['small', 'full'];
   const precisions: readonly Precision[] = precision ? [precision] : ['Float32', 'BFloat16Mixed'];
   return widths.flatMap((each) =>
     (resolutions ?? RESOLUTIONS[each]).flatMap((resolution) =>
-      precisions.map((of) => ({ width: each, resolution, minibatch, precision: of, mode })),
+      precisions.map((of) => ({ width: each, resolution, minibatch, microbatch, precision: of, mode })),
     ),
   );
 }

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { openDataset } from '../trainer/data/dataset.ts';
+import { type Dataset, openDataset } from '../trainer/data/dataset.ts';
 import { createPhantoms } from '../trainer/data/phantoms.ts';
 import { discriminatorFeeds, type FeedSource, generatorFeeds } from '../trainer/train/feeds.ts';
 import { createRandom } from '../trainer/train/random.ts';
@@ -64,7 +64,7 @@ export async function measureData(options: DataRunOptions, report: (result: Data
 const SHOWN = 2048;
 
 async function measureResolution(
-  source: FeedSource,
+  source: FeedSource & { readonly dataset: Dataset },
   resolution: number,
   file: string,
   twin: Child | undefined,
@@ -77,8 +77,8 @@ async function measureResolution(
   let at = 0;
   const feedAll = (): void => {
     for (let batch = 0; batch < batches; batch++, at += minibatch) {
-      discriminatorFeeds(source, moment, at, 0);
-      generatorFeeds(source, moment, at, 0);
+      discriminatorFeeds(source, moment, at);
+      generatorFeeds(source, moment, at);
     }
   };
   const readAll = (): void => {

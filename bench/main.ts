@@ -27,6 +27,7 @@ program
   .addOption(new Option('--width <width>', 'only this one').choices(['small', 'full']))
   .addOption(new Option('--precision <precision>', 'only this one').choices(['Float32', 'BFloat16Mixed']))
   .option('--minibatch <n>', 'images per step', whole, 16)
+  .option('--microbatch <n>', 'images per forward and backward pass of ours, a divisor of the minibatch', whole)
   .option('--iterations <n>', 'rounds, of which medians are taken', whole, 5)
   .option('--threads <n>', 'threads per op, for all', whole, cpus().length)
   .addOption(new Option('--mode <mode>', 'traced graph or eager').choices(['graph', 'eager']).default('graph'))
@@ -156,8 +157,8 @@ const STEP_COLUMNS = [
   { title: 'time/twin', cell: (row: StepResult) => figure(row.timeOverTwin) },
 ];
 
-function nameOf({ width, resolution, precision, mode }: StepCase): string {
-  return `${width} ${resolution}x${resolution} ${precision === 'Float32' ? 'fp32' : 'bf16'} ${mode}`;
+function nameOf({ width, resolution, precision, mode, minibatch, microbatch }: StepCase): string {
+  return `${width} ${resolution}x${resolution} ${precision === 'Float32' ? 'fp32' : 'bf16'} ${mode}${microbatch ? ` ${minibatch} in ${microbatch}s` : ''}`;
 }
 
 await program.parseAsync();

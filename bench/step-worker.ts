@@ -27,7 +27,8 @@ await serve(async (request: StepRequest | TimedRequest): Promise<FirstAnswer | T
   const random = createRandom(1);
   const session = createSession(options, request.mode, initialValues(options, random));
   const firstSeconds = secondsOf(() => {
-    const key = { resolution: request.resolution, minibatch: request.minibatch, fading: false };
+    const { resolution, minibatch, microbatch } = request;
+    const key = { resolution, minibatch, microbatch, fading: false };
     session.enter(key);
     iterate = syntheticIteration(options, key, session, createRandom(2));
     iterate();

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { pinDeterminism } from '../trainer/backend/determinism.ts';
 import { discriminatorWeights, generatorWeights, usedWeights, type WeightSpec } from '../trainer/networks/weights.ts';
-import type { ProgramKey, StepOptions } from '../trainer/train/program.ts';
+import type { ProgramKey, StepOptions } from '../trainer/train/step-options.ts';
 import { judgePackages } from '../test/harness/judge.ts';
 import { type Child, startChild } from './child.ts';
 

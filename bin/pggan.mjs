@@ -7,9 +7,14 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** `help evaluate` is `evaluate --help`: the program that has the command explains it. */
+function argumentsOf([first = '--help', second, ...others]) {
+  return first === 'help' && second !== undefined ? [second, '--help'] : [first, ...(second === undefined ? [] : [second]), ...others];
+}
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const DRIVER_COMMANDS = new Set(['start', 'status', 'synthesize', 'help', '--help', '-h']);
-const [command = '--help', ...rest] = process.argv.slice(2);
+const [command, ...rest] = argumentsOf(process.argv.slice(2));
 
 const major = Number(process.versions.node.split('.')[0]);
 const own = join(root, 'node_modules', '.bin', 'node');

@@ -5,11 +5,11 @@ import { fadedInImages, type Schedule } from './schedule.ts';
 /** What is wrong, by what has to change, and a sentence without a subject's field in front. */
 export type ScheduleFault =
   | { readonly kind: 'growth' | 'length'; readonly message: string }
-  | { readonly kind: 'minibatch'; readonly resolution: number; readonly message: string };
+  | { readonly kind: 'minibatch' | 'microbatch'; readonly resolution: number; readonly message: string };
 
 /** Every rule that is broken; empty when the run may start. */
 export function scheduleFaults(schedule: Schedule, network: NetworkOptions, totalKimg: number): readonly ScheduleFault[] {
-  return [...growthFaults(schedule, totalKimg), ...minibatchFaults(schedule, network)];
+  return [...growthFaults(schedule, totalKimg), ...minibatchFaults(schedule, network), ...microbatchFaults(schedule, network)];
 }
 
 function growthFaults(schedule: Schedule, totalKimg: number): readonly ScheduleFault[] {
@@ -44,6 +44,19 @@ function minibatchFaults(schedule: Schedule, { mbstdGroupSize }: NetworkOptions)
         message: `at ${resolution}x${resolution} the minibatch is ${minibatch}, which groups of ${group} images (network.mbstdGroupSize) do not divide; take a multiple of ${group} or change the group size`,
       },
     ];
+  });
+}
+
+/** A microbatch takes whole groups, or its samples would meet others than in the whole minibatch. */
+function microbatchFaults(schedule: Schedule, { mbstdGroupSize }: NetworkOptions): readonly ScheduleFault[] {
+  return schedule.levels.flatMap(({ resolution, minibatch, microbatch }) => {
+    if (resolution < schedule.initialResolution || microbatch === undefined || !minibatchDivides(minibatch, mbstdGroupSize)) return [];
+    const at = `at ${resolution}x${resolution} the microbatch is ${microbatch}`;
+    const fault = (message: string) => [{ kind: 'microbatch' as const, resolution, message }];
+    if (minibatch % microbatch !== 0) return fault(`${at}, which does not divide the minibatch of ${minibatch}; take a divisor of it`);
+    const group = Math.max(1, Math.min(mbstdGroupSize, minibatch));
+    if (microbatch % group === 0) return [];
+    return fault(`${at}, which is no whole number of groups of ${group} images (network.mbstdGroupSize); take a multiple of ${group}`);
   });
 }
 

@@ -14,6 +14,16 @@ const accepted: readonly (readonly [string, Change])[] = [
     { 'spec/preset': 'v1-1gpu', 'spec/schedule': undefined, 'spec/totalKimg': 19000, 'spec/phases': [] },
   ],
   ['a minibatch smaller than a group', { 'spec/phases': [{ resolution: 512, minibatch: 3 }] }],
+  [
+    'microbatches of whole groups',
+    {
+      'spec/phases': [
+        { resolution: 8, microbatch: 4 },
+        { resolution: 512, minibatch: 24, microbatch: 12 },
+      ],
+    },
+  ],
+  ['single images without groups', { 'spec/network': { mbstdGroupSize: 0 }, 'spec/phases': [{ resolution: 512, microbatch: 1 }] }],
   ['any minibatch without groups', { 'spec/network': { mbstdGroupSize: 0 }, 'spec/phases': [{ resolution: 512, minibatch: 7 }] }],
   [
     'no growing, with a minibatch below it that would be refused',
@@ -39,6 +49,24 @@ const refused: readonly (readonly [string, Change, string, RegExp])[] = [
     { 'spec/phases': [{ resolution: 8 }, { resolution: 512, minibatch: 6 }] },
     'spec.phases[1].minibatch',
     /at 512x512 the minibatch is 6, which groups of 4/,
+  ],
+  [
+    'a microbatch that splits groups',
+    { 'spec/phases': [{ resolution: 4 }, { resolution: 8, microbatch: 2 }] },
+    'spec.phases[1].microbatch',
+    /at 8x8 the microbatch is 2, which is no whole number of groups of 4 images/,
+  ],
+  [
+    'a microbatch that does not divide the minibatch of the preset',
+    { 'spec/phases': [{ resolution: 8, microbatch: 24 }] },
+    'spec.phases[0].microbatch',
+    /at 8x8 the microbatch is 24, which does not divide the minibatch of 128/,
+  ],
+  [
+    'a microbatch larger than the minibatch',
+    { 'spec/phases': [{ resolution: 512, microbatch: 8 }] },
+    'spec.phases[0].microbatch',
+    /does not divide the minibatch of 4/,
   ],
   [
     'a minibatch of 10 in the schedule',

@@ -25,6 +25,8 @@ function fieldOf(spec: PGGANTrainingSpec, fault: ScheduleFault): string {
       return 'spec.totalKimg';
     case 'minibatch':
       return minibatchField(spec, fault.resolution);
+    case 'microbatch':
+      return microbatchField(spec, fault.resolution);
   }
 }
 
@@ -50,6 +52,9 @@ function minibatchField({ phases, schedule, preset }: PGGANTrainingSpec, resolut
   if (schedule?.minibatchBase !== undefined) return 'spec.schedule.minibatchBase';
   return preset ? 'spec.preset' : 'spec.schedule';
 }
+
+const microbatchField = ({ phases = [] }: PGGANTrainingSpec, resolution: number): string =>
+  `spec.phases[${phases.findIndex((phase) => phase.resolution === resolution)}].microbatch`;
 
 /** Feature maps halve with the resolution; a base that is too small leaves none for the finest layers. */
 function networkProblems(spec: PGGANTrainingSpec): readonly Problem[] {

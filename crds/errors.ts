@@ -53,6 +53,16 @@ export const ERRORS = {
     meaning: 'A network snapshot (.pkl) of the TensorFlow original is damaged, or holds what no snapshot holds; nothing of it was run.',
     remedy: 'Fetch the file again, or ask whoever made it; never load an untrusted pickle in Python to find out.',
   },
+  ExportExists: {
+    exit: 2,
+    meaning: 'The folder to export into holds something else than an export of these weights.',
+    remedy: 'Name another folder, or remove this one.',
+  },
+  VideoEncoderUnavailable: {
+    exit: 2,
+    meaning: 'ffmpeg, which encodes the videos, is not installed, lacks H.264, or failed.',
+    remedy: 'Install it (Debian and Ubuntu: `apt-get install ffmpeg`; macOS: `brew install ffmpeg`), or set PGGAN_FFMPEG to its path.',
+  },
   FingerprintMismatch: {
     exit: 2,
     meaning: 'The run folder holds a run with other options or another dataset.',
@@ -78,6 +88,11 @@ export const ERRORS = {
     exit: 4,
     meaning: 'The store cannot be reached, refuses the credentials, or lacks the bucket or folder.',
     remedy: 'Check the endpoint, the Secret and the bucket; the run goes on by itself.',
+  },
+  StoreRefused: {
+    exit: 4,
+    meaning: 'The store answers, and refuses: wrong credentials, missing rights, or no such bucket.',
+    remedy: 'Mend the credentials, the policy or the bucket; on a cluster the run then goes on by itself, a local one is started again.',
   },
   StoreFull: {
     exit: 4,

@@ -27,6 +27,8 @@ export type Estimate = {
   readonly phases: readonly PhaseEstimate[];
   /** Checkpoints kept (the last ones and one per phase) and pictures. */
   readonly diskBytes: number;
+  /** One checkpoint. */
+  readonly checkpointBytes: number;
   /** Within a factor of two. */
   readonly seconds: number;
   /** Images to show. */
@@ -55,9 +57,11 @@ export function estimate(spec: PGGANTrainingSpec): Estimate {
   );
   const kept = spec.checkpoints.keepLast + list.length + 1;
   const pictures = list.length * 10 * 2e6;
+  const checkpointBytes = variableBytes(network, spec.resolution);
   return {
     phases: list,
-    diskBytes: kept * variableBytes(network, spec.resolution) + pictures,
+    diskBytes: kept * checkpointBytes + pictures,
+    checkpointBytes,
     seconds: list.reduce((sum, { images, secondsPerKimg }) => sum + (images / 1000) * secondsPerKimg, 0),
     images: list.reduce((sum, { images }) => sum + images, 0),
   };

@@ -9,19 +9,27 @@ import type { SynthesisJob } from './v1alpha1/synthesis-job.ts';
 
 export type Manifest = PGGANTraining | SynthesisJob;
 
-/** Changes a parsed manifest before it is validated (command line options). */
-export type Override = (manifest: Readonly<Record<string, unknown>>) => unknown;
+/** Changes a parsed manifest before it is validated: the command line's options. */
+export type Override = {
+  apply(manifest: Readonly<Record<string, unknown>>): unknown;
+  /** The option, as typed, that gave a field its value; undefined where the manifest did. */
+  optionOf(field: string): string | undefined;
+};
+
+const NO_OVERRIDE: Override = { apply: (manifest) => manifest, optionOf: () => undefined };
 
 /** The objects of a file, in order. @throws {PgganError} ManifestInvalid, with every problem of every document. */
-export async function readManifests(file: string, override: Override = (manifest) => manifest): Promise<readonly Manifest[]> {
+export async function readManifests(file: string, override = NO_OVERRIDE): Promise<readonly Manifest[]> {
   const text = await readFile(file, 'utf8').catch((thrown: unknown) => {
-    throw new PgganError('ManifestInvalid', `${file} cannot be read: ${asError(thrown).message}`, { cause: thrown });
+    const error = asError(thrown);
+    const reason = 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new PgganError('ManifestInvalid', `${file} cannot be read: ${reason}`, { cause: thrown });
   });
   return parseManifests(text, file, override);
 }
 
 /** As readManifests, from text; `file` only names it. */
-export function parseManifests(text: string, file: string, override: Override = (manifest) => manifest): readonly Manifest[] {
+export function parseManifests(text: string, file: string, override = NO_OVERRIDE): readonly Manifest[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines });
   const problems: string[] = [];
@@ -34,9 +42,11 @@ export function parseManifests(text: string, file: string, override: Override = 
     }
     const value: unknown = document.toJS();
     if (value === null) continue;
-    const read = validateManifest(isRecord(value) ? override(value) : value, { local: true });
+    const read = validateManifest(isRecord(value) ? override.apply(value) : value, { local: true });
     const found = read.ok ? (read.object.kind === 'PGGANTraining' ? checkTraining(read.object) : []) : read.problems;
-    problems.push(...found.map(({ field, message }) => `${file}:${lineOf(document, field, lines)}: ${field || 'document'}: ${message}`));
+    const where = (field: string): string =>
+      override.optionOf(field) ?? `${file}:${lineOf(document, field, lines)}: ${field || 'document'}`;
+    problems.push(...found.map(({ field, message }) => `${where(field)}: ${message}`));
     if (read.ok) objects.push(read.object);
   }
   if (problems.length > 0) throw new PgganError('ManifestInvalid', problems.join('\n'));

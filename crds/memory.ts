@@ -14,7 +14,7 @@ export type PhaseShape = {
   /** Images per update. */
   readonly minibatch: number;
   /** Images per forward and backward pass, whose gradients are added up; the whole minibatch by default. */
-  readonly microbatch?: number;
+  readonly microbatch?: number | undefined;
   readonly precision: Precision;
 };
 
@@ -23,8 +23,8 @@ export function phaseShape(
   { network, schedule, precision }: Pick<TrainingRun, 'network' | 'schedule' | 'precision'>,
   level: Level,
 ): PhaseShape {
-  const { resolution, minibatch } = level;
-  return { network, finalResolution: schedule.resolution, resolution, minibatch, precision };
+  const { resolution, minibatch, microbatch } = level;
+  return { network, finalResolution: schedule.resolution, resolution, minibatch, microbatch, precision };
 }
 
 /**

@@ -38,6 +38,8 @@ const training = z.object({
   /** Passes over the dataset: images shown / images in the dataset. */
   epochs: number,
   losses: losses.optional(),
+  /** Metrics of the averaged generator as last measured, by the names of their columns, and after how many images that was. */
+  metrics: z.object({ images: number, values: z.record(z.string().max(64), number) }).optional(),
   secondsPerKimg: number.optional(),
   imagesPerSecond: number.optional(),
   checkpoint: checkpointRef.optional(),

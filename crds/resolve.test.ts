@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { PRESETS } from './presets.ts';
 import { folderOf, resolveNetwork, resolveSchedule, resolveSynthesisRun, resolveTrainingRun } from './resolve.ts';
-import { NETWORK_DEFAULTS, parseRunDocument } from './run.ts';
+import { fingerprintParts, NETWORK_DEFAULTS, parseRunDocument } from './run.ts';
 import { changed } from './validate.cases.ts';
 import { validateManifest } from './validate.ts';
 import type { PGGANTraining } from './v1alpha1/pggan-training.ts';
@@ -113,6 +113,32 @@ test('spec.phases has the last word, neither rounded nor bounded, and each netwo
   const [at256, at512] = levels.slice(-2);
   assert.deepEqual([at256?.generatorLearningRate, at256?.discriminatorLearningRate], [0.003, 0.002]);
   assert.deepEqual([at512?.minibatch, at512?.generatorLearningRate, at512?.discriminatorLearningRate], [81, 0.002, 0.0001]);
+});
+
+test('a microbatch reaches the run document and leaves the fingerprint alone; without one the document is as it was', () => {
+  const [whole, inParts] = [{}, { microbatch: 16 }].map((more) =>
+    trainingRun(validated(changed('training', { 'spec/phases': [{ resolution: 8, minibatch: 64, ...more }] }))),
+  );
+  assert.ok(whole && inParts);
+  assert.deepEqual(parseRunDocument(JSON.stringify(inParts)), inParts);
+  assert.deepEqual(
+    inParts.schedule.levels.map((level) => level.microbatch),
+    [undefined, 16, undefined, undefined, undefined, undefined, undefined, undefined],
+  );
+  assert.ok(!JSON.stringify(whole).includes('microbatch'));
+  assert.deepEqual(fingerprintParts(inParts, 'digest', null), fingerprintParts(whole, 'digest', null));
+  assert.deepEqual(fingerprintParts(whole, 'digest', null)['schedule'], whole.schedule);
+});
+
+test('metrics at ticks have defaults, reach the run document and leave the fingerprint alone', () => {
+  const [silent, measured] = [{}, { 'spec/metrics': { names: ['swd'] } }].map((change) =>
+    trainingRun(validated(changed('training', change))),
+  );
+  assert.ok(silent && measured);
+  assert.deepEqual(measured.metrics, { names: ['swd'], images: 2048, everyTicks: 10 });
+  assert.deepEqual(parseRunDocument(JSON.stringify(measured)), measured);
+  assert.ok(!('metrics' in silent));
+  assert.deepEqual(fingerprintParts(measured, 'digest', null), fingerprintParts(silent, 'digest', null));
 });
 
 test('tick lengths follow ticks, then tickKimgBase, then the reference', () => {

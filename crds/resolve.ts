@@ -52,6 +52,7 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
     seed: spec.seed,
     threads: spec.threads,
     ...(initFrom && { initFrom }),
+    ...(spec.metrics && { metrics: { ...spec.metrics } }),
     checkpoints: { ...spec.checkpoints },
     progressDeadlineSeconds: spec.progressDeadlineSeconds,
     port: context.port,
@@ -148,6 +149,7 @@ function resolveLevel(spec: ScheduleSpec, preset: Preset, resolution: number): L
   return {
     resolution,
     minibatch: phase?.minibatch ?? resolveMinibatch(spec, preset, resolution),
+    ...(phase?.microbatch !== undefined && { microbatch: phase.microbatch }),
     generatorLearningRate: Number(phase?.generatorLearningRate ?? rates?.generatorLearningRate ?? baseRate),
     discriminatorLearningRate: Number(phase?.discriminatorLearningRate ?? rates?.discriminatorLearningRate ?? baseRate),
     tickKimg: ticks[resolution] ?? schedule?.tickKimgBase ?? preset.tickKimgBase,

@@ -20,6 +20,7 @@ const count = z.number().int().nonnegative();
 const level = z.strictObject({
   resolution: powerOfTwo,
   minibatch: z.number().int().min(1),
+  microbatch: z.number().int().min(1).optional(),
   generatorLearningRate: positive,
   discriminatorLearningRate: positive,
   tickKimg: positive,
@@ -35,7 +36,7 @@ const schedule = z.strictObject({
 });
 
 /** Switches of the networks, with the reference's meaning (Karras et al. 2018, appendix A). */
-const network = z.strictObject({
+export const networkOptions = z.strictObject({
   channels: z.union([z.literal(1), z.literal(3)]),
   fmapBase: z.number().int().min(1),
   fmapDecay: z.number().nonnegative(),
@@ -59,6 +60,17 @@ const averaging = z.strictObject({ decay: z.number() });
 export const STORE_CREDENTIALS = 'PGGAN_STORE_CREDENTIALS';
 /** Environment variable of a trainer: the PEM file of the certificate authority of the store's endpoint. */
 export const STORE_CA = 'PGGAN_STORE_CA';
+
+/** Metrics by the names under which options and commands ask for them. */
+export const METRIC_NAMES = ['swd', 'swd1', 'msssim', 'msssim1', 'moments'] as const;
+export type MetricName = (typeof METRIC_NAMES)[number];
+
+/** What is measured of the averaged generator at ticks of the last phase. No part of the fingerprint: it changes no weight. */
+const metrics = z.strictObject({
+  names: z.array(z.enum(METRIC_NAMES)).min(1).max(METRIC_NAMES.length).readonly(),
+  images: z.number().int().min(2),
+  everyTicks: z.number().int().min(1),
+});
 
 /** How s3:// is reached. Credentials are never in the document: they are files or environment variables of the pod. */
 const store = z.strictObject({ endpoint: z.url(), region: z.string().optional(), pathStyle: z.boolean().optional() });
@@ -91,7 +103,7 @@ const training = z.strictObject({
   store: store.optional(),
   totalKimg: positive,
   schedule,
-  network,
+  network: networkOptions,
   loss,
   optimizer,
   averaging,
@@ -101,6 +113,7 @@ const training = z.strictObject({
   /** Threads of one TensorFlow op; part of exact resume on a CPU. */
   threads: z.number().int().min(1).max(256),
   initFrom: z.strictObject({ uri, startKimg: z.number().nonnegative().optional() }).optional(),
+  metrics: metrics.optional(),
   checkpoints: z.strictObject({
     everyKimg: positive,
     everySeconds: positive,
@@ -136,7 +149,7 @@ export const runDocument = z.discriminatedUnion('kind', [training, synthesis]);
 export type TrainingRun = Readonly<z.infer<typeof training>>;
 export type SynthesisRun = Readonly<z.infer<typeof synthesis>>;
 export type RunDocument = TrainingRun | SynthesisRun;
-export type NetworkOptions = Readonly<z.infer<typeof network>>;
+export type NetworkOptions = Readonly<z.infer<typeof networkOptions>>;
 export type LossOptions = Readonly<z.infer<typeof loss>>;
 export type OptimizerOptions = Readonly<z.infer<typeof optimizer>>;
 export type StoreOptions = Readonly<z.infer<typeof store>>;
@@ -161,8 +174,11 @@ export const LOSS_DEFAULTS: LossOptions = { wganLambda: 10, wganEpsilon: 0.001, 
 export const OPTIMIZER_DEFAULTS: OptimizerOptions = { beta1: 0, beta2: 0.99, epsilon: 1e-8, resetForNewLod: true };
 export const AVERAGING_DEFAULTS = { decay: 0.999 } as const;
 
-/** Parses the text of PGGAN_RUN. @throws {PgganError} RunDocumentInvalid, naming every field that is wrong. */
-export function parseRunDocument(text: string | undefined): RunDocument {
+/**
+ * Parses the text of PGGAN_RUN. `shard` is the text of PGGAN_SHARD where that is set: the pods of a synthesis share one document, and each is
+ * told its shard beside it. @throws {PgganError} RunDocumentInvalid, naming every field that is wrong.
+ */
+export function parseRunDocument(text: string | undefined, shard?: string): RunDocument {
   if (!text)
     throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not set: this command is started by the operator or by `pggan start`');
   if (Buffer.byteLength(text) > MAX_BYTES) throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is larger than ${MAX_BYTES} bytes`);
@@ -173,11 +189,18 @@ export function parseRunDocument(text: string | undefined): RunDocument {
     throw new PgganError('RunDocumentInvalid', 'PGGAN_RUN is not JSON', { cause });
   }
   const parsed = runDocument.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return parsed.data.kind === 'synthesis' ? ofShard(parsed.data, shard) : parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
   throw new PgganError('RunDocumentInvalid', `PGGAN_RUN is not a ${RUN_VERSION} run document: ${problems.join('; ')}`, {
     cause: parsed.error,
   });
+}
+
+function ofShard(run: SynthesisRun, text: string | undefined): SynthesisRun {
+  const shard = text === undefined ? run.shard : /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (shard < run.shards) return { ...run, shard };
+  const found = text === undefined ? `shard is ${run.shard}` : `PGGAN_SHARD is "${text}"`;
+  throw new PgganError('RunDocumentInvalid', `${found}: it must be a whole number below shards, which is ${run.shards}`);
 }
 
 /** Everything that decides the trained weights, as a plain object; two runs with equal parts may share a run folder. */
@@ -186,7 +209,9 @@ export function fingerprintParts(
   datasetDigest: string,
   initFromDigest: string | null,
 ): Readonly<Record<string, unknown>> {
-  const { schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
+  const { network, loss, optimizer, averaging, precision, seed, mirrorAugment } = run;
+  // The same sums in another order: what fits into memory is found out in the middle of a run.
+  const schedule = { ...run.schedule, levels: run.schedule.levels.map(({ microbatch: _microbatch, ...level }) => level) };
   const { startKimg } = run.initFrom ?? {};
   const initFrom = initFromDigest === null ? null : { digest: initFromDigest, startKimg: startKimg ?? null };
   return { format: 1, dataset: datasetDigest, schedule, network, loss, optimizer, averaging, precision, seed, mirrorAugment, initFrom };

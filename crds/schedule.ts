@@ -5,6 +5,8 @@ export type Level = {
   readonly resolution: number;
   /** Images per D step. */
   readonly minibatch: number;
+  /** Images per forward and backward pass, a divisor of the minibatch; absent: the whole of it. */
+  readonly microbatch?: number | undefined;
   readonly generatorLearningRate: number;
   readonly discriminatorLearningRate: number;
   /** Length of a tick (one report, one picture), in thousands of images. */

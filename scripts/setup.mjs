@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameS
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cache, locked, log } from './cache.mjs';
+import { reasonOf } from './reason.mjs';
 
 const TENSORFLOW = '2.19.1';
 const WHEEL_SHA256 = '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e750c476';
@@ -86,7 +87,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
   }
 }
 
-/** Compiles tfjs-node's two C++ files, and ours, against that libtensorflow; cached by everything that goes into the result. */
+/** Installs the native addon, compiled against that libtensorflow, unless it is there; cached by everything that goes into the result. */
 function addon() {
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
   const target = join(pkg, 'lib', 'napi-v8', 'tfjs_binding.node');
@@ -98,35 +99,44 @@ function addon() {
   const key = sha256([lib, headers, ...flags, ...sources.map((file) => readFileSync(resolve(pkg, file), 'utf8'))].join('\n')).slice(0, 16);
   const stamp = join(pkg, 'lib', 'napi-v8', '.pggan-addon');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
-  libtensorflow();
   const cached = join(cache, `addon-${key}.node`);
-  if (!existsSync(cached)) {
-    log('compiling the TensorFlow addon (about 15 s)');
-    const made = `${cached}.${process.pid}.tmp`;
-    run(
-      'g++',
-      [
-        ...flags,
-        `-I${join(root, 'node_modules', 'node-api-headers', 'include')}`,
-        `-I${join(lib, 'include')}`,
-        '-I..',
-        ...sources,
-        `-L${lib}`,
-        '-l:libtensorflow_cc.so.2',
-        '-l:libtensorflow_framework.so.2',
-        `-Wl,-rpath,${lib}`,
-        '-o',
-        made,
-      ],
-      { cwd: pkg },
-    );
-    renameSync(made, cached);
+  // A cache that has all of it is only read: it may be one that nobody here may write to.
+  if (!existsSync(cached) || !existsSync(join(tensorflow, 'complete'))) {
+    locked(join(cache, 'lock'), () => {
+      libtensorflow();
+      if (!existsSync(cached)) compile(cached, pkg, sources, flags);
+    });
   }
   mkdirSync(dirname(target), { recursive: true });
   // Renamed into place: a process that runs on the old addon keeps its file.
   copyFileSync(cached, `${target}.tmp`);
   renameSync(`${target}.tmp`, target);
   writeFileSync(stamp, key);
+}
+
+/** Compiles tfjs-node's two C++ files, and ours, into `cached`. */
+function compile(cached, pkg, sources, flags) {
+  log('compiling the TensorFlow addon (about 15 s)');
+  const lib = join(tensorflow, 'tensorflow');
+  const made = `${cached}.${process.pid}.tmp`;
+  run(
+    'g++',
+    [
+      ...flags,
+      `-I${join(root, 'node_modules', 'node-api-headers', 'include')}`,
+      `-I${join(lib, 'include')}`,
+      '-I..',
+      ...sources,
+      `-L${lib}`,
+      '-l:libtensorflow_cc.so.2',
+      '-l:libtensorflow_framework.so.2',
+      `-Wl,-rpath,${lib}`,
+      '-o',
+      made,
+    ],
+    { cwd: pkg },
+  );
+  renameSync(made, cached);
 }
 
 /** The addon where it can be had; elsewhere the reason why not is kept for the trainer, which then falls back to wasm and says so. */
@@ -137,9 +147,9 @@ function nativeBackend() {
     if (process.env.PGGAN_BACKEND === 'wasm') throw new Error('PGGAN_BACKEND=wasm asks for the WebAssembly backend');
     if (process.platform !== 'linux' || process.arch !== 'x64')
       throw new Error(`no libtensorflow for ${process.platform}-${process.arch}; use the container image`);
-    locked(join(cache, 'lock'), addon);
+    addon();
   } catch (error) {
-    const reason = error.code === 'ENOENT' && error.path ? `${error.path} is not installed` : error.message.split('\n')[0];
+    const reason = reasonOf(error);
     writeFileSync(why, reason);
     if (process.env.CI === 'true') throw new Error(`the native backend could not be built: ${reason}`, { cause: error });
     log(`the native backend could not be built (${reason}); training will use WebAssembly, which is many times slower`);
@@ -171,7 +181,7 @@ function judgePackages() {
     });
   } catch (error) {
     if (process.env.CI === 'true') throw error;
-    log(`no Python TensorFlow (${error.message.split('\n')[0]}): the tests that ask it will say so and be skipped`);
+    log(`no Python TensorFlow (${reasonOf(error)}): the tests that ask it will say so and be skipped`);
   }
 }
 
@@ -183,6 +193,6 @@ try {
   });
   if (process.argv.includes('--judges')) judgePackages();
 } catch (error) {
-  log(`failed: ${error.message.split('\n')[0]}`);
+  log(`failed: ${reasonOf(error)}`);
   process.exit(1);
 }

@@ -114,7 +114,7 @@ suite('a run', { concurrency: false }, () => {
     thaw(trainer.pid);
     assert.equal((await command.ended).code, 130);
     assert.equal(command.lines.filter((line) => line.startsWith('Stopping')).length, 1);
-    assert.match(command.lines.at(-1) ?? '', /nothing is lost\. The same command goes on/);
+    assert.match(command.lines.at(-2) ?? '', /nothing is lost\. The same command goes on/);
     const saved = newestCheckpoint(run)?.images ?? 0;
     assert(saved >= shown && saved < 4000, `${saved} images were saved after ${shown} had been shown`);
     const stopped = await statusOf(t, run);
@@ -139,6 +139,7 @@ suite('a run', { concurrency: false }, () => {
     const run = workspace.runFolder('tiny', 'whole');
     const before = newestCheckpoint(run)?.manifest;
     const owner = readFileSync(join(run, 'owner.json'), 'utf8');
+    const told = await statusOf(t, run);
     const refused = pggan(t, ['start', workspace.manifest('tiny', 'whole', { seed: 5 })]);
     assert.equal((await refused.ended).code, 2);
     assert.match(refused.errors.join('\n'), /holds a(nother)? run.*seed: 1000 in the folder, 5 wanted/);
@@ -146,6 +147,7 @@ suite('a run', { concurrency: false }, () => {
     assert.equal(readFileSync(join(run, 'owner.json'), 'utf8'), owner, 'the refused claim has become the owner');
     const { options } = readJson(join(run, 'run.json')) as { readonly options: { readonly seed: number } };
     assert.equal(options.seed, 1000);
+    assert.deepEqual(await statusOf(t, run), told, 'the refused start speaks for the run');
   });
 
   test('whose totalKimg is raised trains on, to the weights of a run that had it from the start', async (t) => {
@@ -161,6 +163,73 @@ suite('a run', { concurrency: false }, () => {
     const again = pggan(t, ['start', workspace.manifest('tiny', 'whole', longer)]);
     await succeeded(again);
     assert(!again.lines.some((line) => line.startsWith('8x8:')), 'a finished run was trained again');
+  });
+
+  test('in microbatches goes on after a kill to the same bits; they can be asked for in the middle of a run, which says so', async (t) => {
+    const phases = [{ resolution: 8, microbatch: 8 }];
+    const spec = { ...ONE_PHASE, totalKimg: 3, phases };
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts', spec)]));
+    const run = workspace.runFolder('parts', 'parts');
+    const last = newestCheckpoint(run) ?? assert.fail('no checkpoint');
+    assert.equal(stateOf(last).environment['microbatch'], 8);
+    const killed = workspace.runFolder('parts', 'parts-killed');
+    const command = pggan(t, ['start', workspace.manifest('parts', 'parts-killed', spec)]);
+    await killsOf(command, killed).killWhen(({ images: saved }) => saved > 0);
+    await succeeded(command);
+    assertEqualWeights(killed, run);
+    assert.doesNotMatch(readFileSync(join(killed, 'trainer.log'), 'utf8'), /microbatches/);
+
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts-late', ONE_PHASE)]));
+    await succeeded(pggan(t, ['start', workspace.manifest('parts', 'parts-late', { ...spec, totalKimg: 2 })]));
+    const late = workspace.runFolder('parts', 'parts-late');
+    assert.match(readFileSync(join(late, 'trainer.log'), 'utf8'), /computed in microbatches of 16, this process uses 8; the run goes on/);
+    assert.equal(newestCheckpoint(late)?.images, 2048);
+  });
+
+  test('measures its averaged generator at ticks: the figures of evaluate, in every report, the same after a kill, and no weight changes', async (t) => {
+    const spec = { ...ONE_PHASE, totalKimg: 3 };
+    const metrics = { names: ['moments'], images: PHANTOMS, everyTicks: 2 };
+    await succeeded(pggan(t, ['start', workspace.manifest('measured', 'unmeasured', spec)]));
+    await succeeded(pggan(t, ['start', workspace.manifest('measured', 'measured', { ...spec, metrics })]));
+    const run = workspace.runFolder('measured', 'measured');
+    assertEqualWeights(run, workspace.runFolder('measured', 'unmeasured'));
+    const ticks = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as MeasuredTick);
+    assert.deepEqual(
+      ticks.map(({ tick, mean_corr: measured }) => [tick, measured !== undefined]),
+      [
+        [1, false],
+        [2, true],
+        [3, true],
+      ],
+      'every second tick, and the last',
+    );
+    const atEnd = newestCheckpoint(run)?.manifest.metrics ?? assert.fail('the last checkpoint holds no figures');
+    assert.equal(atEnd['mean_corr'], ticks.at(-1)?.mean_corr);
+    assert.equal(
+      checkpointFolders(run).find(({ images }) => images === ticks[1]?.images)?.manifest?.metrics?.['mean_corr'],
+      ticks[1]?.mean_corr,
+    );
+    assert.match(readFileSync(join(run, 'log.txt'), 'utf8'), /^metrics  mean_corr [\d.-]+ mean_rmse [\d.]+ spread [\d.]+$/m);
+
+    const evaluated = pggan(t, ['evaluate', run, '--metrics', 'moments', '--num-images', String(PHANTOMS), '--json']);
+    await succeeded(evaluated);
+    const { moments } = JSON.parse(evaluated.lines.join('\n')) as {
+      readonly moments: { readonly meanCorrelation: number; readonly spreadRatio: number };
+    };
+    assert(Math.abs(moments.meanCorrelation - (atEnd['mean_corr'] ?? Number.NaN)) < 1e-4);
+    assert(Math.abs(moments.spreadRatio - (atEnd['spread'] ?? Number.NaN)) < 1e-4);
+
+    const killed = workspace.runFolder('measured', 'measured-killed');
+    const command = pggan(t, ['start', workspace.manifest('measured', 'measured-killed', { ...spec, metrics })]);
+    await killsOf(command, killed).killWhen(({ images: saved }) => saved > 0);
+    await succeeded(command);
+    assertEqualWeights(killed, run);
+    const [log, other] = [killed, run].map((folder) => readFileSync(join(folder, 'log.txt'), 'utf8').replaceAll(/ time .*$/gm, ''));
+    assert.equal(log, other);
+    assert.deepEqual(newestCheckpoint(killed)?.manifest.metrics, atEnd);
   });
 
   test('in colour trains on a folder of RGB pictures and draws RGB pictures', async (t) => {
@@ -201,6 +270,9 @@ suite('a run', { concurrency: false }, () => {
     assert.match(header, /labelSize\\*":3/);
   });
 });
+
+/** A line of metrics.jsonl where moments are measured. */
+type MeasuredTick = { readonly tick: number; readonly images: number; readonly mean_corr?: number };
 
 /** What `pggan status --json` tells. */
 async function statusOf(t: TestContext, run: string): Promise<Status> {

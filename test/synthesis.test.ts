@@ -1,7 +1,7 @@
 /** Synthetic images, from a finished run to a folder of PNGs: what they say of themselves, and that nothing but seed and checkpoint decides them. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import sharp from 'sharp';
@@ -35,14 +35,14 @@ suite('a SynthesisJob', { concurrency: false }, () => {
   before(async () => {
     workspace = await createWorkspace(8);
     run = workspace.runFolder('tiny', 'runs');
-    reference = workspace.runFolder('whole', 'pictures');
+    reference = workspace.runFolder('whole', 'runs');
   });
   after(() => workspace.remove());
 
   /** Starts a job from the finished run; `spec` replaces fields. */
   const jobOf = (name: string, spec: Readonly<Record<string, unknown>> = {}): readonly string[] => {
-    const manifest = workspace.synthesis(name, 'pictures', { trainingRef: { name: 'tiny' }, count: COUNT, seed: SEED, ...spec });
-    return ['start', manifest, '--output', join(workspace.folder, 'runs')];
+    const manifest = workspace.synthesis(name, 'runs', { trainingRef: { name: 'tiny' }, count: COUNT, seed: SEED, ...spec });
+    return ['start', manifest];
   };
 
   test('draws its count of PNGs, each saying that it is synthetic, its seed and its checkpoint', async (t) => {
@@ -81,8 +81,8 @@ suite('a SynthesisJob', { concurrency: false }, () => {
 
   test('draws the same bytes again, as a job and from the command line', async (t) => {
     await succeeded(pggan(t, jobOf('again')));
-    assertSameImages(workspace.runFolder('again', 'pictures'), reference);
-    assert.deepEqual(manifestOf(workspace.runFolder('again', 'pictures')), manifestOf(reference));
+    assertSameImages(workspace.runFolder('again', 'runs'), reference);
+    assert.deepEqual(manifestOf(workspace.runFolder('again', 'runs')), manifestOf(reference));
     const out = join(workspace.folder, 'typed');
     const options = ['--num-pngs', String(COUNT), '--seed', String(SEED), '--threads', '1', '--out', out];
     await succeeded(pggan(t, ['synthesize', run, ...options]));
@@ -113,10 +113,11 @@ suite('a SynthesisJob', { concurrency: false }, () => {
         ttlSecondsAfterFinished: 0,
       },
     };
-    for (const shard of [2, 0, 1]) {
+    // As the pods of an Indexed Job: one document for all, and each shard's number beside it.
+    const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard: 0, outputUri: uriOf(output) });
+    for (const shard of ['2', '0', '1']) {
       assert(!existsSync(join(output, 'manifest.json')));
-      const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard, outputUri: uriOf(output) });
-      await succeeded(trainer(t, ['synthesize'], document));
+      await succeeded(trainer(t, ['synthesize'], document, { env: { PGGAN_SHARD: shard } }));
     }
     assertSameImages(output, reference);
     assert.deepEqual(manifestOf(output), { ...manifestOf(reference), shards: 3 });
@@ -124,7 +125,7 @@ suite('a SynthesisJob', { concurrency: false }, () => {
 
   test('killed in the middle goes on with the images that are missing, and ends with the same bytes', async (t) => {
     const undisturbed = pggan(t, jobOf('many', { count: MANY }));
-    const folder = workspace.runFolder('killed', 'pictures');
+    const folder = workspace.runFolder('killed', 'runs');
     const command = pggan(t, jobOf('killed', { count: MANY }));
     const failed = command.ended.then(() => assert.fail('it ended before it was killed'));
     failed.catch(() => undefined);
@@ -145,7 +146,7 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     );
     assert(kept.size < MANY, 'it was done before it was killed');
     await Promise.all([succeeded(command), succeeded(undisturbed)]);
-    const many = workspace.runFolder('many', 'pictures');
+    const many = workspace.runFolder('many', 'runs');
     assertSameImages(folder, many);
     assert.deepEqual(manifestOf(folder), manifestOf(many));
     // The number of images decides none of them.
@@ -162,10 +163,32 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     assert.deepEqual(inodesOf(reference), before);
   });
 
+  test('from a run whose newest checkpoint is damaged says so at the terminal, and draws from the one before', async (t) => {
+    const damaged = join(workspace.folder, 'damaged');
+    cpSync(run, damaged, { recursive: true });
+    const newest = newestCheckpoint(damaged) ?? assert.fail('no checkpoint');
+    writeFileSync(join(newest.folder, 'generator-ema.safetensors'), 'torn');
+    const command = pggan(t, ['synthesize', damaged, '--num-pngs', '1', '--threads', '1']);
+    await succeeded(command);
+    const warnings = command.lines.filter((line) => line.startsWith('warning: '));
+    assert.equal(warnings.length, 1, warnings.join('\n'));
+    assert.match(warnings[0] ?? '', /checkpoint checkpoints\/\d{12}\/ is damaged and was skipped/);
+    assert(manifestOf(`${damaged}-1`).checkpoint.images < newest.images);
+  });
+
+  test('in the folder of a training is refused, and the run stays as it is', async (t) => {
+    const newest = newestCheckpoint(run);
+    const refused = pggan(t, ['synthesize', join(run, 'checkpoints/000000001024'), '--num-pngs', '1', '--out', run]);
+    assert.equal((await refused.ended).code, 2);
+    assert.match(refused.errors.join('\n'), /FingerprintMismatch: .*PGGANTraining default\/tiny already/);
+    assert(!existsSync(join(run, 'images')));
+    assert.deepEqual(newestCheckpoint(run), newest);
+  });
+
   test('draws from a checkpoint in the middle of a run, at the resolution that the network had then', async (t) => {
     const checkpoint = join(run, 'checkpoints/000000001024');
     await succeeded(pggan(t, jobOf('middle', { trainingRef: undefined, checkpoint: { uri: uriOf(checkpoint) }, count: 4 })));
-    const folder = workspace.runFolder('middle', 'pictures');
+    const folder = workspace.runFolder('middle', 'runs');
     assert.equal(manifestOf(folder).checkpoint.digest, sha256(join(checkpoint, 'checkpoint.json')));
     assert.equal(manifestOf(folder).checkpoint.images, 1024);
     assert.equal(imagesOf(folder).length, 4);

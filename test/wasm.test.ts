@@ -52,6 +52,12 @@ suite('without the native backend', { concurrency: false }, () => {
     );
     assert.deepEqual(others, [], 'said more than once');
     assertEqualWeights(workspace.runFolder('tiny', 'fallen'), workspace.runFolder('tiny', 'asked'));
+
+    const drawn = pggan(t, ['synthesize', workspace.runFolder('tiny', 'fallen'), '--num-pngs', '1'], {
+      env: { ...broken, PGGAN_BACKEND: 'auto' },
+    });
+    await succeeded(drawn);
+    assert.match(warningsOf(drawn).join('\n'), /^warning: no native TensorFlow backend \(.*\)/, 'images are drawn slowly in silence');
   });
 
   test('a training that asks for TensorFlow and cannot load it is refused', async (t) => {

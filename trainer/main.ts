@@ -1,15 +1,21 @@
 /** The trainer's commands and exit codes. */
 import { Command, InvalidArgumentError } from 'commander';
 import { asError, PgganError } from '../crds/errors.ts';
+import { importCommand } from './checkpoint/legacy/command.ts';
 import { datasetCommands } from './data/commands.ts';
+import { exportCommand, exportFormat, networkNames } from './export/command.ts';
 import { evaluateRun } from './metrics/command.ts';
 import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
 import { listenForStop } from './train/stop.ts';
+import { videoCommands } from './video/commands.ts';
 
-// Other commands have nothing to save: they end at once, as a terminal expects.
-const saves = ['train', 'synthesize'].includes(process.argv[2] ?? '');
-const stop = saves ? listenForStop() : undefined;
+// Other commands have nothing to save or to take back: they end at once, as a terminal expects.
+const [command = '', subcommand = ''] = process.argv.slice(2);
+const tidiesUp = ['train', 'synthesize'].includes(command) || subcommand.startsWith('create-');
+const stop = tidiesUp ? listenForStop() : undefined;
+// That nobody reads what is said (`| head`, a driver that was killed) is no reason to end before the work is done and saved.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const positiveInteger = (text: string): number => {
   const value = Number(text);
@@ -19,13 +25,13 @@ const positiveInteger = (text: string): number => {
 
 const program = new Command('pggan').description('Grows GANs on chest radiographs (PG-GAN, Karras et al. 2018).').exitOverride();
 program
-  .command('train')
+  .command('train', { hidden: true })
   .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
   .action(async () => {
     process.exitCode = await runDocumentProcess('training', stop ?? listenForStop(), print);
   });
 program
-  .command('synthesize')
+  .command('synthesize', { hidden: true })
   .description('makes synthetic images, as the run document in PGGAN_RUN says')
   .action(async () => {
     process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
@@ -53,7 +59,23 @@ program
   .action(async (file: string, options: { readonly estimate?: boolean; readonly iterations: number; readonly json?: boolean }) => {
     process.exitCode = await planManifest(file, options);
   });
-datasetCommands(program, process);
+program
+  .command('import')
+  .description('makes a checkpoint of a network-snapshot-*.pkl of the TensorFlow original; nothing in the file is run')
+  .argument('<snapshot>', 'the pickle')
+  .argument('<folder>', 'a new folder, or one that holds other snapshots of the same network')
+  .option('--kimg <n>', 'thousands of real images shown, where the name of the file does not say it', positiveInteger)
+  .action(importCommand);
+program
+  .command('export')
+  .description('writes the averaged generator for other software, with a model card')
+  .argument('<run>', 'run folder, or one of its checkpoints')
+  .argument('<folder>', 'the folder to write')
+  .requiredOption('--format <format>', 'safetensors, tfjs (for browsers) or onnx', exportFormat)
+  .option('--networks <list>', 'with safetensors: any of generator-ema, generator, discriminator, separated by commas', networkNames)
+  .action(exportCommand);
+videoCommands(program);
+datasetCommands(program, process, () => stop?.reason);
 
 try {
   await program.parseAsync();
@@ -66,7 +88,9 @@ try {
 /** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */
 function reportError(error: Error): number {
   if (error instanceof PgganError) {
-    process.stderr.write(`error: ${error.code}: ${error.message}\n`);
+    // The local driver says itself what a stop has come to.
+    const quiet = error.code === 'Interrupted' && process.env['PGGAN_PARENT'] === 'stdin';
+    if (!quiet) process.stderr.write(`error: ${error.code}: ${error.message}\n`);
     return error.exitCode;
   }
   // commander has said what was wrong; asking for help is no error.

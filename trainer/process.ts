@@ -1,6 +1,7 @@
 /** A trainer as the operator or the local driver starts it: reads PGGAN_RUN, serves its progress, ends with a code that says what happened. */
 import { asError, PgganError } from '../crds/errors.ts';
 import { PROGRESS_VERSION, type Progress } from '../crds/progress.ts';
+import { POD_ENV } from '../crds/pod.ts';
 import { parseRunDocument, type RunDocument } from '../crds/run.ts';
 import { type ReportServer, startServer } from './report/server.ts';
 import { writeTermination } from './report/termination.ts';
@@ -11,7 +12,7 @@ import type { StopRequest } from './train/stop.ts';
 
 /** Does what PGGAN_RUN asks and returns the exit code; an error becomes the last progress document before it is thrown on. */
 export async function runDocumentProcess(kind: RunDocument['kind'], stop: StopRequest, print: (line: string) => void): Promise<number> {
-  const run = parseRunDocument(process.env['PGGAN_RUN']);
+  const run = parseRunDocument(process.env[POD_ENV.run], process.env[POD_ENV.shard]);
   if (run.kind !== kind)
     throw new PgganError('RunDocumentInvalid', `PGGAN_RUN holds a ${run.kind} document: this command wants one for ${kind}`);
   const deadlineSeconds = run.kind === 'training' ? run.progressDeadlineSeconds : 3600;

@@ -70,13 +70,32 @@ export const uri = z
   .string()
   .max(512)
   .regex(/^(s3|pvc|file):[/][/][^\s?#]+$/)
-  .meta(rules(NO_FILE_URI, { rule: "!self.contains('/../') && !self.endsWith('/..')", message: "must not contain '..'" }));
+  .meta(
+    rules(
+      NO_FILE_URI,
+      { rule: "!self.contains('/../') && !self.endsWith('/..')", message: "must not contain '..'" },
+      {
+        rule: "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
+        message: 'pvc:// must be followed by the name of a PersistentVolumeClaim, as in pvc://datasets/rsna',
+      },
+      {
+        rule: "!self.startsWith('s3://') || self.matches('^s3://[a-z0-9][-a-z0-9.]{1,61}[a-z0-9](/.*)?$')",
+        message: "s3:// must be followed by the name of a bucket: 3 to 63 lower-case letters, digits, '-' and '.'",
+      },
+    ),
+  );
 
 /** An object's name: a DNS subdomain. */
 export const objectName = z
   .string()
   .min(1)
   .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/);
+/** A name that Kueue finds its objects by: it is the value of a label. */
+const queueName = z
+  .string()
+  .min(1)
+  .max(63)
   .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
 export const timestamp = z.string().max(64).meta({ format: 'date-time' });
 
@@ -89,6 +108,9 @@ export const store = z
       .string()
       .max(256)
       .regex(/^https?:[/][/][^\s/?#]+[/]?$/)
+      .meta(
+        rules({ rule: "!self.contains('@')", message: 'must not carry credentials: they belong in the Secret of credentialsSecretRef' }),
+      )
       .describe('URL of the S3 service, such as https://minio.minio.svc:9000. Without a path.'),
     region: text(64, 1).optional().describe('Region that requests are signed for. Most services other than AWS need none.'),
     pathStyle: z
@@ -105,6 +127,15 @@ export const store = z
       .describe('Certificate authority that signed the certificate of the endpoint. Absent: the public ones.'),
   })
   .describe('How s3:// URIs are reached. Credentials are mounted into trainer pods only; the operator never reads them.');
+
+/** Kueue. `what` waits. */
+export const queue = (what: string) =>
+  z
+    .strictObject({
+      name: queueName.describe('LocalQueue in the same namespace.'),
+      priorityClass: queueName.optional().describe(`WorkloadPriorityClass of ${what}.`),
+    })
+    .optional();
 
 /** A condition as metav1.Condition defines it. */
 const condition = z.strictObject({

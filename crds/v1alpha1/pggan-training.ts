@@ -13,15 +13,15 @@ import {
   immutable,
   integer,
   mapList,
+  queue,
   resolution,
   rules,
   store,
-  text,
   uri,
 } from './common.ts';
 import { podTemplate } from './pod-template.ts';
 import { trainingStatus } from './pggan-training-status.ts';
-import { checkpoints, initFrom, network, phase, schedule } from './training-options.ts';
+import { checkpoints, initFrom, metrics, network, phase, schedule } from './training-options.ts';
 
 /** Images per step and learning rates of single phases are part of what is trained; their pod templates are not. */
 const phaseImmutable = (field: string): Rule => {
@@ -133,14 +133,13 @@ const trainingSpec = z
     initFrom: initFrom.optional().describe('Weights to start from, with a fresh optimiser. Absent: random ones.'),
     template: podTemplate.optional().describe('What the pods of all phases ask of the cluster.'),
     phases: z.array(phase).max(9).optional().meta(mapList('Overrides for single resolutions.', 'resolution')),
-    checkpoints: checkpoints.prefault({}).describe('When checkpoints are saved and how many are kept. They never alter the weights.'),
-    queue: z
-      .strictObject({
-        name: text(63, 1).describe('LocalQueue in the same namespace.'),
-        priorityClass: text(63, 1).optional().describe('WorkloadPriorityClass of the Jobs.'),
-      })
+    metrics: metrics
       .optional()
-      .describe('Kueue: every Job of the training waits in this queue.'),
+      .describe(
+        'What is measured of the averaged generator while it trains at full resolution. A checkpoint is saved with each measurement. It never alters the weights. Absent: nothing.',
+      ),
+    checkpoints: checkpoints.prefault({}).describe('When checkpoints are saved and how many are kept. They never alter the weights.'),
+    queue: queue('the Jobs').describe('Kueue: every Job of the training waits in this queue.'),
     suspend: z
       .boolean()
       .default(false)
@@ -179,7 +178,14 @@ export const PGGAN_TRAINING: Kind = {
   description: 'PGGANTraining grows a GAN on images, resolution by resolution, one Job each.',
   spec: trainingSpec,
   status: trainingStatus,
-  rules: NAME_RULES,
+  rules: [
+    ...NAME_RULES,
+    {
+      rule: '!has(self.spec.initFrom) || !has(self.spec.initFrom.trainingRef) || self.spec.initFrom.trainingRef.name != self.metadata.name',
+      message: 'a training cannot start from itself: it would wait for ever',
+      fieldPath: '.spec.initFrom.trainingRef.name',
+    },
+  ],
   columns: [
     { name: 'Resolution', type: 'integer', jsonPath: '.status.resolution', description: 'Resolution in training, in pixels.' },
     { name: 'Kimg', type: 'number', jsonPath: '.status.progress.kimg', description: 'Thousands of images shown.' },

@@ -10,6 +10,7 @@ import {
   immutable,
   integer,
   observedGeneration,
+  queue,
   reference,
   rules,
   store,
@@ -48,13 +49,7 @@ const synthesisSpec = z
     threads: integer(1, 256).default(4).describe('Threads of one operation on a CPU. Other counts round differently.'),
     store: store.optional().describe("How s3:// URIs are reached. Default: the training's."),
     template: podTemplate.optional().describe('What the pods ask of the cluster.'),
-    queue: z
-      .strictObject({
-        name: text(63, 1).describe('LocalQueue in the same namespace.'),
-        priorityClass: text(63, 1).optional().describe('WorkloadPriorityClass of the Job.'),
-      })
-      .optional()
-      .describe('Kueue: the Job waits in this queue.'),
+    queue: queue('the Job').describe('Kueue: the Job waits in this queue.'),
     suspend: z.boolean().default(false).describe('Whether the work is to stand still.'),
     maxRestarts: integer(0, 1000).default(10).describe('Failures of one shard after which a person must look.'),
     ttlSecondsAfterFinished: integer(0, 31_536_000)

@@ -1,8 +1,8 @@
 /** The options of a PGGANTraining that make up its schedule, networks, origin, phases and checkpoints. */
 import { z } from 'zod';
 import { BASE } from '../presets.ts';
-import { NETWORK_DEFAULTS } from '../run.ts';
-import { decimal, integer, mapList, positiveDecimal, reference, resolution, rules, uri } from './common.ts';
+import { METRIC_NAMES, NETWORK_DEFAULTS } from '../run.ts';
+import { atomicList, decimal, integer, mapList, positiveDecimal, reference, resolution, rules, uri } from './common.ts';
 import { podTemplate } from './pod-template.ts';
 
 const minibatch = integer(1, 4096);
@@ -99,13 +99,45 @@ export const initFrom = z
   })
   .meta(rules({ rule: 'has(self.trainingRef) != has(self.checkpoint)', message: 'exactly one of trainingRef and checkpoint must be set' }));
 
-export const phase = z.strictObject({
-  resolution: resolution.describe('Width and height in pixels of the phase.'),
-  minibatch: minibatch.optional().describe('Images per step; neither rounded nor capped.'),
-  ...learningRates,
-  template: podTemplate
-    .optional()
-    .describe('What differs in the pods of this phase. A field set here replaces that of spec.template whole; only env merges, by name.'),
+export const phase = z
+  .strictObject({
+    resolution: resolution.describe('Width and height in pixels of the phase.'),
+    minibatch: minibatch.optional().describe('Images per step; neither rounded nor capped.'),
+    microbatch: minibatch
+      .optional()
+      .describe(
+        'Images per forward and backward pass, where a minibatch does not fit into memory: gradients are added up over minibatch / microbatch passes. ' +
+          'Must divide the minibatch into whole groups of network.mbstdGroupSize images. May be changed later; only the last bits of the weights depend on it. Default: the whole minibatch.',
+      ),
+    ...learningRates,
+    template: podTemplate
+      .optional()
+      .describe('What differs in the pods of this phase. A field set here replaces that of spec.template whole; only env merges, by name.'),
+  })
+  .meta(
+    rules({
+      rule: '!has(self.minibatch) || !has(self.microbatch) || self.minibatch % self.microbatch == 0',
+      message: 'microbatch must divide minibatch',
+      fieldPath: '.microbatch',
+    }),
+  );
+
+export const metrics = z.strictObject({
+  names: z
+    .array(z.enum(METRIC_NAMES))
+    .min(1)
+    .max(METRIC_NAMES.length)
+    .meta(
+      atomicList(
+        'Metrics: swd (sliced Wasserstein distance), msssim (MS-SSIM), both on grey images as RGB as the paper has them; swd1, msssim1 on grey images as they are; moments (mean and spread of the pixels).',
+      ),
+    ),
+  images: integer(2, 100_000)
+    .default(2048)
+    .describe('Images per set; no more than the dataset has. Figures compare only where as many images were measured.'),
+  everyTicks: integer(1, 10_000)
+    .default(10)
+    .describe('Ticks from one measurement to the next. The last tick of the run is always measured.'),
 });
 
 export const checkpoints = z.strictObject({

@@ -1,34 +1,61 @@
-/** Where a local training's images come from: a dataset folder, a folder of images, or phantoms; made once, kept by what went into it. */
-import { spawn } from 'node:child_process';
+/** Where a local training's images come from: a dataset, a folder of images, or phantoms; made once, kept by what went into it. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { asError, PgganError } from '../../crds/errors.ts';
+import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { canonicalJson } from '../../crds/run.ts';
+import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
+import type { StopWish } from './drive.ts';
+import { shown } from './finish.ts';
+import type { StartOptions } from './options.ts';
 import type { Screen } from './render.ts';
-import { trainerCommand } from './trainer.ts';
+import { runTrainer } from './subprocess.ts';
+import { folderUri } from './trainer.ts';
 
-export type Source =
+type Source =
   | { readonly kind: 'dataset'; readonly folder: string }
+  /** Reached by the trainer, not by the driver. */
+  | { readonly kind: 'remote'; readonly uri: string }
   | { readonly kind: 'images'; readonly folder: string; readonly resolution: number; readonly channels: number }
   | { readonly kind: 'phantoms'; readonly count: number; readonly resolution: number; readonly seed: number };
 
-export type Dataset = { readonly folder: string; readonly label: string };
+/** `label` says what it is, to people. */
+export type Dataset = { readonly uri: string; readonly label: string };
 
 /** Images that phantoms are made in: enough for 1,000 fakes to be compared with, made in seconds. */
-export const PHANTOM_COUNT = 2000;
+const PHANTOM_COUNT = 2000;
 
-/** The dataset folder of a source; made below `cache` where it is not there yet. @throws {PgganError} DatasetInvalid, ImagesInvalid */
-export async function prepareDataset(source: Source, cache: string, screen: Screen): Promise<Dataset> {
+/** What options and manifest name; `drawn`: phantoms unless the options name something else. @throws {PgganError} DatasetInvalid */
+export function sourceOf({ spec }: PGGANTraining, { images, dataset, phantoms }: StartOptions, drawn: boolean): Source {
+  const { resolution, seed } = spec;
+  if (images !== undefined) return { kind: 'images', folder: resolve(images), resolution, channels: spec.network?.channels ?? 1 };
+  if (dataset !== undefined) return { kind: 'dataset', folder: resolve(dataset) };
+  if (drawn || phantoms === true) return { kind: 'phantoms', count: PHANTOM_COUNT, resolution, seed };
+  const { uri } = spec.dataset;
+  if (uri.startsWith('s3://')) return { kind: 'remote', uri };
+  if (uri.startsWith('file://')) return { kind: 'dataset', folder: fileURLToPath(uri) };
+  throw new PgganError(
+    'DatasetInvalid',
+    `spec.dataset.uri is ${uri}, which only a cluster's pods reach: name a dataset folder with --dataset, a folder of images with --images, or --phantoms`,
+  );
+}
+
+/**
+ * The dataset of a source; made below `cache` where it is not there yet. Undefined where it was stopped: nothing half-made is left.
+ * @throws {PgganError} DatasetInvalid, ImagesInvalid
+ */
+export async function prepareDataset(source: Source, cache: string, screen: Screen, stop: StopWish): Promise<Dataset | undefined> {
   switch (source.kind) {
+    case 'remote':
+      return { uri: source.uri, label: source.uri };
     case 'dataset':
       if (!existsSync(source.folder))
         throw new PgganError(
           'DatasetInvalid',
           `${source.folder} is not there: name a dataset folder with --dataset, or images with --images`,
         );
-      return { folder: source.folder, label: source.folder };
+      return { uri: folderUri(source.folder), label: source.folder };
     case 'images': {
       const { resolution, channels } = source;
       const folder = join(
@@ -36,38 +63,42 @@ export async function prepareDataset(source: Source, cache: string, screen: Scre
         `${slug(basename(resolve(source.folder)))}-${resolution}-${keyOf({ ...source, files: listing(source.folder) })}`,
       );
       const grey = channels === 1 ? ['--grayscale'] : [];
-      if (!isMade(folder)) {
-        screen.line(`Making a dataset of ${source.folder} at ${resolution}x${resolution} in ${folder}`);
-        await make(['create-from-images', folder, source.folder, '--resize', String(resolution), ...grey], cache);
-      }
-      return { folder, label: source.folder };
+      const title = `Making a dataset of ${shown(source.folder)} at ${resolution}x${resolution} in ${shown(folder)}`;
+      const args = ['create-from-images', folder, source.folder, '--resize', String(resolution), ...grey];
+      return (await made(folder, title, args, screen, stop)) ? { uri: folderUri(folder), label: source.folder } : undefined;
     }
     case 'phantoms': {
       const { count, resolution, seed } = source;
       const folder = join(cache, `phantoms-${resolution}-${keyOf(source)}`);
-      if (!isMade(folder)) {
-        screen.line(`Drawing ${count} phantom radiographs at ${resolution}x${resolution} in ${folder} (synthetic: no patient is in them)`);
-        await make(
-          ['create-phantoms', folder, '--count', String(count), '--resolution', String(resolution), '--seed', String(seed)],
-          cache,
-        );
-      }
-      return { folder, label: 'phantoms (drawn, not photographed)' };
+      const title = `Drawing ${count} phantom radiographs at ${resolution}x${resolution} in ${shown(folder)} (synthetic: no patient is in them)`;
+      const args = ['create-phantoms', folder, '--count', String(count), '--resolution', String(resolution), '--seed', String(seed)];
+      return (await made(folder, title, args, screen, stop))
+        ? { uri: folderUri(folder), label: 'phantoms (drawn, not photographed)' }
+        : undefined;
     }
+  }
+}
+
+/** Makes a dataset folder unless it is there; false where it was stopped. */
+async function made(folder: string, title: string, args: readonly string[], screen: Screen, stop: StopWish): Promise<boolean> {
+  if (stop.reason !== undefined) return false;
+  if (isMade(folder)) return true;
+  screen.line(title);
+  const { exitCode } = await runTrainer(['dataset', ...args], 'shown', stop);
+  if (stop.reason !== undefined) return false;
+  switch (exitCode) {
+    case EXIT.complete:
+      return true;
+    case EXIT.storeUnavailable:
+      throw new PgganError('StoreUnavailable', `${folder} was not made, for the reason above`);
+    case undefined:
+    default:
+      throw new PgganError('ImagesInvalid', 'the dataset was not made, for the reasons above');
   }
 }
 
 /** A dataset folder is made under another name and moved whole, so that it is there or it is not. */
 const isMade = (folder: string): boolean => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith('.tfrecords'));
-
-/** A local path of a file:// URI; other URIs cannot be read here. */
-export function datasetFolder(uri: string): string {
-  if (uri.startsWith('file://')) return fileURLToPath(uri);
-  throw new PgganError(
-    'DatasetInvalid',
-    `spec.dataset.uri is ${uri}, which only a cluster's pods reach: name a dataset folder with --dataset, a folder of images with --images, or --phantoms`,
-  );
-}
 
 /** Name, size and time of every file: what decides whether a dataset is still that of its folder. */
 function listing(folder: string): readonly string[] {
@@ -100,18 +131,4 @@ export function slug(name: string): string {
       .replace(/^-+|-+$/g, '')
       .slice(0, 40) || 'run'
   );
-}
-
-async function make(args: readonly string[], cache: string): Promise<void> {
-  mkdirSync(cache, { recursive: true });
-  const [file = '', ...rest] = trainerCommand('dataset', ...args);
-  const child = spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
-  const code = await new Promise<number | null>((done, failed) => {
-    child.once('error', failed);
-    child.once('close', done);
-  });
-  if (code === 0) return;
-  if (code === null || code === 75)
-    throw new PgganError('Interrupted', 'stopped while the dataset was made; nothing of it is kept, start again to make it');
-  throw new PgganError('ImagesInvalid', 'the dataset was not made, for the reasons above');
 }

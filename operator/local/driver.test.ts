@@ -1,23 +1,25 @@
 /** The local driver from the outside: real processes, the real trainer, kills and signals. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { test, type TestContext } from 'node:test';
+import { join } from 'node:path';
+import { after, before, suite, test, type TestContext } from 'node:test';
 import { parseProgress } from '../../crds/progress.ts';
+import { type Command, pggan, succeeded } from '../../test/harness/pggan.ts';
+import { driverOf, ended, freeze, thaw, trainerOf } from '../../test/harness/processes.ts';
+import { newestCheckpoint } from '../../test/harness/tiny-training.ts';
+import { createPhantoms } from '../../trainer/data/phantoms.ts';
+import { temporaryFolder } from '../../trainer/data/test-folders.ts';
 import { readState } from './state.ts';
 
-const BIN = resolve(import.meta.dirname, '../../bin/pggan.mjs');
-const MANIFEST = `
+const TRAINING = `
 apiVersion: pggan.dev/v1alpha1
 kind: PGGANTraining
 metadata: {name: tiny, namespace: default}
 spec:
-  dataset: {uri: "file:///nowhere"}
-  output: {uri: "s3://pggan/runs"}
-  store: {endpoint: "http://localhost:9000"}
+  dataset: {uri: "DATASET"}
+  output: {uri: "OUTPUT"}
+  store: {endpoint: "http://127.0.0.1:1"}
   resolution: 8
   totalKimg: TOTAL
   schedule: {trainKimg: 1, transitionKimg: 1, minibatchBase: 8, tickKimgBase: 1}
@@ -25,148 +27,250 @@ spec:
   threads: 1
   checkpoints: {everyKimg: 1, everySeconds: 60, keepLast: 2}
 `;
-const SYNTHESIS = `---
+const SYNTHESIS = `
 apiVersion: pggan.dev/v1alpha1
 kind: SynthesisJob
-metadata: {name: four, namespace: default}
-spec: {trainingRef: {name: tiny}, count: 4, output: {uri: "file://OUTPUT"}, threads: 1}
+metadata: {name: NAME, namespace: default}
+spec: {trainingRef: {name: tiny}, count: 4, output: {uri: "OUTPUT"}, threads: 1}
 `;
 
-type Command = {
-  readonly child: ChildProcess;
-  readonly lines: string[];
-  readonly errors: string[];
-  said(pattern: RegExp): Promise<string>;
-  readonly code: Promise<number | null>;
+type Workspace = {
+  readonly folder: string;
+  /** The run of TRAINING below the folder `runs`. */
+  readonly run: string;
+  /** Starts a command in the folder. */
+  readonly pggan: (...args: readonly string[]) => Command;
+  training(totalKimg: number, output?: string): string;
+  synthesis(name: string, output?: string): string;
+  /** Writes a manifest of these objects; returns its name. */
+  manifest(...objects: readonly string[]): string;
 };
 
-/** Starts a command; `said` resolves with the first line, past or future, that matches, and rejects when the command ends without it. */
-function pggan(t: TestContext, folder: string, ...args: readonly string[]): Command {
-  const child = spawn(process.execPath, [BIN, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-  const lines: string[] = [];
-  const errors: string[] = [];
-  const waiting: { readonly pattern: RegExp; readonly done: (line: string) => void; readonly fail: (error: Error) => void }[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line);
-    for (const { pattern, done } of waiting) if (pattern.test(line)) done(line);
-  });
-  createInterface({ input: child.stderr }).on('line', (line) => void errors.push(line));
-  const code = new Promise<number | null>((done) => child.once('close', done));
-  void code.then(() => {
-    for (const { pattern, fail } of waiting) fail(new Error(`ended without ${pattern}: ${[...lines, ...errors].join('\n')}`));
-  });
-  t.after(() => child.kill('SIGKILL'));
-  const said = (pattern: RegExp): Promise<string> =>
-    new Promise((done, fail) => {
-      const known = lines.find((line) => pattern.test(line));
-      if (known === undefined) waiting.push({ pattern, done, fail });
-      else done(known);
-    });
-  return { child, lines, errors, said, code };
+async function workspace(t: TestContext): Promise<Workspace> {
+  const folder = await temporaryFolder(t);
+  const uriOf = (output: string): string => (output.includes('://') ? output : `file://${join(folder, output)}`);
+  let manifests = 0;
+  return {
+    folder,
+    run: join(folder, 'runs/default/tiny'),
+    pggan: (...args) => pggan(t, args, { cwd: folder }),
+    training: (totalKimg, output = 'runs') =>
+      TRAINING.replace('TOTAL', String(totalKimg))
+        .replace('OUTPUT', uriOf(output))
+        .replace('DATASET', `file://${join(shared, 'phantoms')}`),
+    synthesis: (name, output = 'runs') => SYNTHESIS.replace('NAME', name).replace('OUTPUT', uriOf(output)),
+    manifest(...objects) {
+      manifests += 1;
+      writeFileSync(join(folder, `${manifests}.yaml`), objects.join('---'));
+      return `${manifests}.yaml`;
+    },
+  };
 }
 
-function workspace(totalKimg: number): { readonly folder: string; readonly run: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'pggan-driver-'));
-  const text = `${MANIFEST}${SYNTHESIS}`.replace('TOTAL', String(totalKimg)).replace('OUTPUT', join(folder, 'pictures'));
-  writeFileSync(join(folder, 'both.yaml'), text);
-  writeFileSync(join(folder, 'training.yaml'), MANIFEST.replace('TOTAL', String(totalKimg)));
-  return { folder, run: join(folder, 'runs', 'default', 'tiny') };
-}
-
-/** The processes whose parent is `pid`. */
-function childrenOf(pid: number): readonly number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter((word) => word !== '')
-    .map(Number);
-}
-
-/** The trainer that a started command runs at the moment: child of the driver, which is the child of bin/pggan.mjs. */
-function trainerOf({ child }: Command): number {
-  const [driver = assert.fail('no driver')] = childrenOf(child.pid ?? assert.fail('no process'));
-  return childrenOf(driver)[0] ?? assert.fail('no trainer');
-}
-
-/** Resolves once a process that is no child of ours is gone: the pipe that it holds is closed then. */
-async function gone(pid: number): Promise<void> {
-  while (existsSync(`/proc/${pid}`)) await new Promise((done) => setTimeout(done, 20));
-}
-
-test('a manifest with a training and a synthesis runs both to the end and says where the pictures are', async (t) => {
-  const { folder, run } = workspace(3);
-  const command = pggan(t, folder, 'start', 'both.yaml', '--phantoms');
-  assert.equal(await command.code, 0, command.errors.join('\n'));
-  const text = command.lines.join('\n');
-  assert.match(text, /phantom/);
-  assert.match(text, /about \d+ MB of memory, \d+ .B of disk and, very roughly, \d+ s to \d+/);
-  assert.match(text, /4x4 is complete at 1\.0 kimg; newest picture: runs\/default\/tiny\/samples\//);
-  assert.match(text, /kimg · [\d.]+ passes · .*loss G/);
-  assert.match(text, /Mean of 1000 fakes against the mean of 2000 reals: correlation -?\d/);
-  assert.match(text, /npx pggan synthesize runs\/default\/tiny/);
-  const pictures = command.lines.filter((line) => /^ {2}runs\/.*\.png$/.test(line)).map((line) => join(folder, line.trim()));
-  assert(pictures.length >= 2 && pictures.every((picture) => existsSync(picture)));
-  assert.equal(readState(join(folder, 'pictures/default/four'))?.status?.progressPercent, 100);
-
-  const again = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
-  assert.equal(await again.code, 0);
-  assert(!again.lines.some((line) => line.startsWith('Drawing')), 'the dataset was made again');
-  assert(!again.lines.some((line) => line.startsWith('4x4')), 'a finished run was trained again');
-  const status = pggan(t, folder, 'status', run, '--json');
-  assert.equal(await status.code, 0);
-  assert.equal((JSON.parse(status.lines.join('\n')) as { status: { progressPercent: number } }).status.progressPercent, 100);
+/** Phantoms for all tests that do not draw them themselves. */
+let shared: string;
+before(async () => {
+  shared = mkdtempSync(join(tmpdir(), 'pggan-driver-'));
+  await createPhantoms({ folder: join(shared, 'phantoms'), count: 200, resolution: 8, seed: 7 });
 });
+after(() => rmSync(shared, { recursive: true, force: true }));
 
-test('a killed trainer is started again; Ctrl-C saves and says how to go on; the next start goes on from there', async (t) => {
-  const { folder, run } = workspace(60);
-  const command = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
-  await command.said(/^8x8 · /);
-  process.kill(trainerOf(command), 'SIGKILL');
-  await command.said(/the trainer ended unexpectedly \(1 of at most 10 times\)/);
-  const second = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
-  assert.equal(await second.code, 75, 'a second driver was not refused');
-  assert.match(second.errors.join('\n'), /is driven by process \d+ already/);
-  const status = pggan(t, folder, 'status', run);
-  assert.equal(await status.code, 0);
-  assert.match(status.lines[0] ?? '', /default\/tiny: .*driven by process/);
+const codeOf = async (command: Command): Promise<number | null> => (await command.ended).code;
+const driver = (command: Command): number => driverOf(command) ?? assert.fail('no driver runs');
+const trainer = (command: Command): number => trainerOf(command)?.pid ?? assert.fail('no trainer runs');
 
-  // A terminal's Ctrl-C reaches every process of the group; here the command and its trainer get it, more than once.
-  command.child.kill('SIGINT');
-  command.child.kill('SIGINT');
-  assert.equal(await command.code, 130);
-  assert.equal(command.lines.filter((line) => line.startsWith('Stopping')).length, 1);
-  assert.match(command.lines.at(-1) ?? '', /Stopped; nothing is lost\. The same command goes on/);
-  const saved = Math.max(...readdirSync(join(run, 'checkpoints')).map(Number));
-  assert(saved > 0);
+suite('pggan start', { concurrency: false }, () => {
+  test('runs a training and the synthesis that waits for it, in that order, each where it says, and tells where the pictures are', async (t) => {
+    const { folder, pggan, ...world } = await workspace(t);
+    const both = world.manifest(world.synthesis('four', 'pictures'), world.training(3, 'elsewhere'));
+    const command = pggan('start', both, '--phantoms');
+    await succeeded(command);
+    const text = command.lines.join('\n');
+    assert.match(text, /phantom/);
+    assert.match(text, /takes +about \d+ .B of memory and \d+ .B of disk\n +time +very roughly \d+ s to \d+/);
+    assert.match(text, /4x4 is complete at 1\.0 kimg: elsewhere\/default\/tiny\/samples\//);
+    assert.match(text, /kimg · [\d.]+ passes · .*loss G/);
+    assert.match(text, /Mean of 1000 fakes against the mean of 2000 reals: correlation -?\d/);
+    assert.match(text, /npx pggan synthesize elsewhere\/default\/tiny/);
+    const pictures = command.lines.filter((line) => /^ {2}elsewhere\/.*\.png$/.test(line)).map((line) => join(folder, line.trim()));
+    assert(pictures.length >= 2 && pictures.every((picture) => existsSync(picture)));
+    assert.equal(readState(join(folder, 'pictures/default/four'))?.status?.progressPercent, 100);
 
-  const resumed = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
-  const line = await resumed.said(/^8x8 · [\d.]+\/60 kimg/);
-  assert(Number(/· ([\d.]+)\//.exec(line)?.[1]) * 1000 >= saved - 100, line);
-  resumed.child.kill('SIGTERM');
-  assert.equal(await resumed.code, 75);
-});
+    const again = pggan('start', world.manifest(world.training(3, 'elsewhere')), '--phantoms');
+    await succeeded(again);
+    assert(!again.lines.some((line) => line.startsWith('Drawing')), 'the dataset was made again');
+    assert(!again.lines.some((line) => line.startsWith('4x4')), 'a finished run was trained again');
+    const status = pggan('status', 'elsewhere/default/tiny', '--json');
+    await succeeded(status);
+    assert.equal((JSON.parse(status.lines.join('\n')) as { status: { progressPercent: number } }).status.progressPercent, 100);
 
-test('kill -9 of the command or of the driver leaves no process behind, and what the trainer had done is saved', async (t) => {
-  const { folder, run } = workspace(200);
-  for (const victim of ['command', 'driver'] as const) {
-    const command = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
+    const shared = pggan('start', world.manifest(world.synthesis('tiny', 'elsewhere')));
+    assert.equal(await codeOf(shared), 2);
+    assert.match(shared.errors.join('\n'), /FingerprintMismatch: .*belongs to PGGANTraining default\/tiny already/);
+    assert.equal(readState(join(folder, 'elsewhere/default/tiny'))?.kind, 'PGGANTraining');
+  });
+
+  test('starts a killed trainer again; Ctrl-C saves and says how to go on; the next start goes on from there', async (t) => {
+    const { run, pggan, ...world } = await workspace(t);
+    const manifest = world.manifest(world.training(60, 's3://pggan/runs'));
+    const start = ['start', manifest, '--output', 'runs'];
+    const command = pggan(...start);
+    assert.match(await command.said(/is kept in/), /^tiny is kept in runs\/default\/tiny, not in s3:\/\/pggan\/runs: --output is given/);
     await command.said(/^8x8 · /);
-    const trainer = trainerOf(command);
-    const [driver = assert.fail('no driver')] = childrenOf(command.child.pid ?? assert.fail('no process'));
-    process.kill(victim === 'driver' ? driver : (command.child.pid ?? 0), 'SIGKILL');
-    await Promise.all([gone(trainer), gone(driver)]);
+    process.kill(trainer(command), 'SIGKILL');
+    await command.said(/the trainer ended unexpectedly \(1 of at most 10 times\)/);
+    const second = pggan(...start);
+    assert.equal(await codeOf(second), 75, 'a second driver was not refused');
+    assert.match(second.errors.join('\n'), /RunOwned: .* is driven by process \d+ already/);
+    const status = pggan('status', run);
+    await succeeded(status);
+    assert.match(status.lines[0] ?? '', /default\/tiny: .*driven by process/);
+
+    // A terminal's Ctrl-C reaches every process of the group; here the command gets it, more than once.
+    process.kill(command.pid, 'SIGINT');
+    process.kill(command.pid, 'SIGINT');
+    assert.equal(await codeOf(command), 130);
+    assert.equal(command.lines.filter((line) => line.startsWith('Stopping')).length, 1);
+    assert.match(command.lines.at(-2) ?? '', /^Stopped; nothing is lost\. The same command goes on/);
+    const saved = newestCheckpoint(run)?.images ?? 0;
+    assert(saved > 0);
+
+    const unfinished = pggan('start', world.manifest(world.synthesis('early')));
+    assert.equal(await codeOf(unfinished), 2, 'images were drawn before the training had succeeded');
+    assert.match(unfinished.errors.join('\n'), /tiny has not succeeded yet, and nothing trains it.*spec\.waitForTraining/);
+    await succeeded(pggan('start', world.manifest(world.synthesis('early').replace('count', 'waitForTraining: false, count'))));
+
+    const resumed = pggan(...start);
+    const line = await resumed.said(/^8x8 · [\d.]+\/60 kimg/);
+    assert(Number(/· ([\d.]+)\//.exec(line)?.[1]) * 1000 >= saved - 100, line);
+    process.kill(resumed.pid, 'SIGTERM');
+    assert.equal(await codeOf(resumed), 75);
+  });
+
+  test('leaves no process behind when the command or the driver is killed; what the trainer had done is saved', async (t) => {
+    const { run, pggan, ...world } = await workspace(t);
+    const manifest = world.manifest(world.training(200));
+    for (const victim of ['command', 'driver'] as const) {
+      const command = pggan('start', manifest);
+      await command.said(/^8x8 · /);
+      const pids = [trainer(command), driver(command)] as const;
+      process.kill(victim === 'driver' ? pids[1] : command.pid, 'SIGKILL');
+      await Promise.all(pids.map(ended));
+      const last = parseProgress(readFileSync(join(run, '.pggan', 'tiny-8.json'), 'utf8'));
+      assert.equal(last?.state, 'Stopped');
+      assert(last?.kind === 'training' && last.checkpoint?.images === last.images, 'it ended without saving');
+    }
+  });
+
+  test('waits for the trainer of a killed driver to save, says so, and goes on from what it saved', async (t) => {
+    const { run, pggan, ...world } = await workspace(t);
+    const manifest = world.manifest(world.training(60));
+    const first = pggan('start', manifest);
+    await first.said(/^8x8 · /);
+    const orphan = trainer(first);
+    assert(await freeze(orphan));
+    process.kill(driver(first), 'SIGKILL');
+    await first.ended;
+    const second = pggan('start', manifest);
+    assert.match(await second.said(/^Waiting/), new RegExp(`Waiting until it is free: .* is being written by process ${orphan} `));
+    // More refused starts than would be called no progress.
+    const refused = (): number => readFileSync(join(run, 'trainer.log'), 'utf8').split('RunOwned').length - 1;
+    while (refused() < 4) await new Promise((done) => setTimeout(done, 50));
+    thaw(orphan);
+    await second.said(/^8x8 · /);
+    process.kill(second.pid, 'SIGTERM');
+    assert.equal(await codeOf(second), 75);
+    assert.equal(second.lines.filter((line) => line.startsWith('Waiting')).length, 1, 'said more than once');
+  });
+
+  test('stops the trainer and says why, with its code, where it cannot write what it knows', async (t) => {
+    const { run, pggan, ...world } = await workspace(t);
+    const command = pggan('start', world.manifest(world.training(200)));
+    await command.said(/^8x8 · /);
+    const pid = trainer(command);
+    rmSync(join(run, 'pggan-status.json'));
+    mkdirSync(join(run, 'pggan-status.json', 'in the way'), { recursive: true });
+    assert.equal(await codeOf(command), 4);
+    assert.match(command.errors.join('\n'), /^error: StoreUnavailable: .*pggan-status\.json cannot be written: /);
+    assert(!existsSync(`/proc/${pid}`), 'its trainer trains on');
+    const last = parseProgress(readFileSync(join(run, '.pggan', 'tiny-8.json'), 'utf8'));
+    assert.equal(last?.state, 'Stopped');
+  });
+
+  test('saves and ends quietly when nobody reads its output any more', async (t) => {
+    const { run, pggan, ...world } = await workspace(t);
+    const command = pggan('start', world.manifest(world.training(200)));
+    await command.said(/^8x8 · /);
+    command.closeOutput();
+    assert.equal(await codeOf(command), 141);
+    assert.deepEqual(command.errors, []);
     const last = parseProgress(readFileSync(join(run, '.pggan', 'tiny-8.json'), 'utf8'));
     assert.equal(last?.state, 'Stopped');
     assert(last?.kind === 'training' && last.checkpoint?.images === last.images, 'it ended without saving');
-  }
+  });
+
+  test('stops at once while it draws a dataset, and leaves nothing half-made', async (t) => {
+    const { folder, pggan, ...world } = await workspace(t);
+    const large = world.training(200).replace('resolution: 8', 'resolution: 256').replace('fmapBase: 64', 'fmapBase: 256');
+    const command = pggan('start', world.manifest(large), '--phantoms');
+    await command.said(/^Drawing 2000/);
+    await command.said(/phantoms of 256x256/);
+    process.kill(command.pid, 'SIGINT');
+    assert.equal(await codeOf(command), 130);
+    assert.match(command.lines.at(-1) ?? '', /^Stopped; nothing of the unfinished dataset is kept/);
+    assert.deepEqual(readdirSync(join(folder, 'runs/datasets')), []);
+    assert(!existsSync(join(folder, 'runs/default')), 'a run folder without a run was left behind');
+  });
+
+  test('tells of a store that cannot be reached and tries again until it is stopped; its notes are kept on this machine', async (t) => {
+    const { folder, pggan, ...world } = await workspace(t);
+    const command = pggan('start', world.manifest(world.training(3, 's3://pggan/runs')));
+    assert.match(await command.said(/run folder/), /run folder +s3:\/\/pggan\/runs\/default\/tiny$/);
+    await command.said(/trying again in \d+ s/);
+    process.kill(command.pid, 'SIGINT');
+    assert.equal(await codeOf(command), 130);
+    const status = pggan('status', 'runs/default/tiny');
+    await succeeded(status);
+    assert.match(status.lines.join('\n'), /^Run: s3:\/\/pggan\/runs\/default\/tiny$/m);
+    assert.deepEqual(readdirSync(join(folder, 'runs/default')), ['tiny']);
+  });
+
+  test('refuses two objects that would be written to one folder, before it starts either', async (t) => {
+    const { folder, pggan, ...world } = await workspace(t);
+    for (const output of ['runs', 's3://pggan/runs']) {
+      const command = pggan('start', world.manifest(world.training(3, output), world.synthesis('tiny', output)));
+      assert.equal(await codeOf(command), 2);
+      assert.match(
+        command.errors.join('\n'),
+        /ManifestInvalid: PGGANTraining default\/tiny and SynthesisJob default\/tiny would both be written to .*runs\/default\/tiny: /,
+      );
+      assert(!existsSync(join(folder, 'runs')));
+    }
+  });
+
+  test('with a bad command line or a bad manifest ends with exit 2 and says what is wrong', async (t) => {
+    const { pggan, ...world } = await workspace(t);
+    const name = world.manifest(world.training(2));
+    const manifest = pggan('start', name);
+    assert.equal(await codeOf(manifest), 2);
+    assert.match(manifest.errors.join('\n'), /ManifestInvalid: 1\.yaml:\d+: spec\.totalKimg: the run ends at 2 kimg/);
+    const option = pggan('start', '--resolution', 'big');
+    assert.equal(await codeOf(option), 2);
+    assert.match(option.errors.join('\n'), /whole number/);
+    const impossible = pggan('start', name, '--resolution', '33');
+    assert.equal(await codeOf(impossible), 2);
+    assert.match(impossible.errors.join('\n'), /ManifestInvalid: --resolution 33: /);
+  });
 });
 
-test('a bad command line and a bad manifest end with exit 2 and say what is wrong', async (t) => {
-  const { folder } = workspace(2);
-  const manifest = pggan(t, folder, 'start', 'training.yaml', '--phantoms');
-  assert.equal(await manifest.code, 2);
-  assert.match(manifest.errors.join('\n'), /training\.yaml:\d+: spec\.totalKimg: the run ends at 2 kimg/);
-  const option = pggan(t, folder, 'start', '--resolution', 'big');
-  assert.equal(await option.code, 2);
-  assert.match(option.errors.join('\n'), /whole number/);
+test('one help lists the commands of the driver and all of the trainer', async (t) => {
+  const { pggan } = await workspace(t);
+  const help = pggan('--help');
+  await succeeded(help);
+  const listed = help.lines.flatMap((line) => /^ {2}([a-z]+) /.exec(line)?.[1] ?? []);
+  for (const command of ['start', 'synthesize', 'status', 'evaluate', 'dataset'])
+    assert.equal(listed.filter((name) => name === command).length, 1, `${command} in ${listed.join(', ')}`);
+  const explained = pggan('help', 'dataset');
+  await succeeded(explained);
+  assert.match(explained.lines.join('\n'), /create-from-images/);
 });

@@ -1,10 +1,11 @@
 /** The end of a training: where its pictures are, two numbers that guard against fooling oneself, and what to do next. */
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
+import type { StopWish } from './drive.ts';
+import { isRemote, type Place } from './places.ts';
 import type { TrainingState } from './state.ts';
-import { trainerCommand } from './trainer.ts';
+import { runTrainer } from './subprocess.ts';
 
 const report = z.object({
   moments: z.object({ meanCorrelation: z.number(), spreadRatio: z.number(), fakes: z.number(), reals: z.number() }),
@@ -17,16 +18,16 @@ const LEAST_CORRELATION = 0.9;
 const SPREAD = { least: 0.5, most: 2 } as const;
 
 /** The lines that end a finished training. */
-export async function conclusion(folder: string, state: TrainingState): Promise<readonly string[]> {
-  const moments = await measure(folder);
+export async function conclusion(place: Place, state: TrainingState, stop: StopWish): Promise<readonly string[]> {
+  const moments = await measure(isRemote(place) ? place.uri : place.folder, state, stop);
   const phantom = state.data.startsWith('phantom') ? ' (of phantoms, not of patients)' : '';
   return [
     `Finished: ${state.status?.totalKimg ?? state.spec.totalKimg} kimg at up to ${state.spec.resolution}x${state.spec.resolution}, from ${state.data}.`,
     `Pictures${phantom}:`,
-    ...pictures(folder).map((file) => `  ${file}`),
+    ...pictures(place, state).map((file) => `  ${file}`),
     ...(typeof moments === 'string' ? [`The two checks could not be made: ${moments}`] : verdicts(moments)),
     'Next, synthetic images:',
-    `  npx pggan synthesize ${shown(folder)} --num-pngs 32`,
+    `  npx pggan synthesize ${shown(place.folder)} --num-pngs 32`,
   ];
 }
 
@@ -46,9 +47,10 @@ function variety(spreadRatio: number): string {
   return spreadRatio > SPREAD.most ? `poor: above ${SPREAD.most}, the fakes vary more than radiographs do` : 'good: no collapse';
 }
 
-/** The newest grid of fakes, the growth figure and the reals, as paths that can be typed. */
-export function pictures(folder: string): readonly string[] {
-  const samples = join(folder, 'samples');
+/** The newest grid of fakes, the growth figure and the reals, as paths that can be typed; of a run in a bucket, its newest picture. */
+export function pictures(place: Place, { progress }: TrainingState): readonly string[] {
+  if (isRemote(place)) return progress?.picture === undefined ? [] : [`${place.uri}/${progress.picture}`];
+  const samples = join(place.folder, 'samples');
   const files = existsSync(samples) ? readdirSync(samples).sort() : [];
   const newest = files.filter((file) => /^fakes\d+\.png$/.test(file)).at(-1);
   const wanted = [
@@ -66,24 +68,15 @@ export function shown(path: string): string {
 }
 
 /** The moments of 1,000 fakes and of the reals; or why there are none. */
-async function measure(folder: string): Promise<Moments | string> {
-  const [file = '', ...args] = trainerCommand('evaluate', folder, '--metrics', 'moments', '--json');
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
-  child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    said = `${said}${part}`.slice(-2000);
-  });
-  const code = await new Promise<number | null>((done) => {
-    child.once('error', () => done(null));
-    child.once('close', done);
-  });
-  const last = text.trim().split('\n').at(-1) ?? '';
-  if (code !== 0) return said.trim().split('\n').at(-1) ?? `evaluate ended with ${code}`;
-  const parsed = report.safeParse(attempt(() => JSON.parse(last) as unknown));
+async function measure(run: string, { spec: { store } }: TrainingState, stop: StopWish): Promise<Moments | string> {
+  if (stop.reason !== undefined) return 'it was to stop';
+  // Commands are told by these how s3:// is reached; a trainer, by its run document.
+  const reach = { ...(store && { AWS_ENDPOINT_URL_S3: store.endpoint }), ...(store?.region !== undefined && { AWS_REGION: store.region }) };
+  const args = ['evaluate', run, '--metrics', 'moments', '--json'];
+  const { exitCode, stdout, stderr } = await runTrainer(args, 'captured', stop, reach);
+  if (exitCode === undefined) return 'it was to stop';
+  if (exitCode !== 0) return stderr.trim().split('\n').at(-1) ?? `evaluate ended with ${exitCode}`;
+  const parsed = report.safeParse(attempt(() => JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as unknown));
   return parsed.success ? parsed.data.moments : 'evaluate printed no moments';
 }
 

@@ -1,17 +1,17 @@
 /** Local Jobs with real processes that keep the trainer's contract. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { createWake, type Wake } from './drive.ts';
+import { createWake, drive, type Round, type Wake } from './drive.ts';
 import { createJobs, type Jobs, type LocalJob, restartDelay } from './jobs.ts';
 import { lastDocument, observed } from './observe.ts';
 import { readProgress } from './progress-poll.ts';
 
 /**
  * A process by the contract: says its port, serves /progress, then does what its n-th start is told in `ends`: an exit code, a signal to die
- * of, or 'wait' (until SIGTERM or the end of stdin, then exit 75 with a termination message).
+ * of, 'owned' (exit 75, another process has the run) or 'wait' (until SIGTERM or the end of stdin, then exit 75 with a termination message).
  */
 const PROGRAM = `
 const fs = require('node:fs');
@@ -29,6 +29,7 @@ server.listen(0, '127.0.0.1', () => {
   console.log(JSON.stringify({ port: server.address().port }));
   console.log('started ' + process.env.WHO);
   if (typeof end === 'number') leave(end, end === 0 ? {} : { failure: { code: 'X', message: 'failed as told' } });
+  else if (end === 'owned') leave(75, { state: 'Failed', failure: { code: 'RunOwned', message: 'process 7 writes' } });
   else if (end === 'SIGKILL') process.kill(process.pid, end);
 });
 process.on('SIGTERM', () => leave(75, { state: 'Stopped' }));
@@ -53,12 +54,14 @@ function fixture(t: TestContext, headway: () => number = () => 0): Fixture {
     line: (_, text) => void lines.push(text),
     headway,
     delay: () => 0,
+    waits: (ended) => lastDocument(ended)?.failure?.code === 'RunOwned',
   });
   t.after(async () => {
     const running = jobs.list().flatMap((job) => (job.running ? [job.running] : []));
     for (const process of running) process.kill();
     jobs.close();
     await Promise.all(running.map((process) => process.ended));
+    rmSync(folder, { recursive: true, force: true });
   });
   const create: Fixture['create'] = (ends, backoffLimit = 3) => {
     const command = [process.execPath, '-e', PROGRAM, join(folder, 'starts'), JSON.stringify(ends)];
@@ -126,6 +129,31 @@ test('exit 75 is started again and counts as no failure, but as an end', async (
   world.create([75, 75, 0], 0);
   const job = await until(world, (seen) => seen?.state === 'succeeded');
   assert.deepEqual([job.podsFailed, job.podsEnded], [0, 2]);
+});
+
+test('a process that finds the run still owned is started again until it is free, and none of its ends is counted', async (t) => {
+  const world = fixture(t);
+  world.create(['owned', 'owned', 'owned', 'owned', 0], 0);
+  const job = await until(world, (seen) => seen?.state === 'succeeded');
+  assert.deepEqual([job.podsFailed, job.podsEnded], [0, 0]);
+  assert.equal(readFileSync(join(world.folder, 'starts'), 'utf8'), '5');
+});
+
+test('a round that throws ends the processes first, each after saving, and is thrown on', async (t) => {
+  const world = fixture(t);
+  const stop = { reason: undefined, onRaise: () => () => {} };
+  const failure = new Error('no room');
+  const round = (): Round => {
+    const [job] = world.jobs.list();
+    if (!job) world.create(['wait', 'wait']);
+    if (job?.running?.port() !== undefined) throw failure;
+    return { lookAgainSeconds: 0.02 };
+  };
+  await assert.rejects(drive(world.jobs, world.wake, stop, round), failure);
+  assert.deepEqual(
+    world.jobs.list().map(({ running, last }) => [running, last?.exitCode]),
+    [[undefined, 75]],
+  );
 });
 
 test('a suspended Job stops its process, and starts another when it is resumed', async (t) => {

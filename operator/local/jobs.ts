@@ -50,10 +50,15 @@ export type JobsOptions<Task> = {
   readonly headway: () => number;
   /** Milliseconds before the n-th start in a row without headway (n = 1 for the first restart). */
   readonly delay: (restarts: number) => number;
+  /** True of a process that ended because another one still holds what it needs: it is started again, and its end counts for nothing. */
+  readonly waits: (ended: Ended) => boolean;
 };
 
 /** Half a second, doubling to half a minute: a laptop's user watches, so this is quicker than a cluster's ten seconds to ten minutes. */
 export const restartDelay = (restarts: number): number => Math.min(30_000, 500 * 2 ** (restarts - 1));
+
+/** Starts after which the delay of a process that waits for another grows no more: the other is done within seconds. */
+const WAITING_RESTARTS = 3;
 
 type Entry<Task> = { job: LocalJob<Task>; idleEnds: number; headway: number; timer: NodeJS.Timeout | undefined };
 
@@ -90,17 +95,18 @@ export function createJobs<Task>(options: JobsOptions<Task>): Jobs<Task> {
       set(entry, { ...idle, state: after, finishedAt: now(), podsFailed: job.podsFailed + failed, podsEnded: job.podsEnded + failed });
       return;
     }
+    const waits = after === 'ignored' && options.waits(idle.last);
     // A process that a suspended Job stopped is no end of its own accord, as a pod deleted by the Job controller is none.
-    const ends = job.state === 'suspended' ? 0 : 1;
+    const ends = job.state === 'suspended' || waits ? 0 : 1;
     set(entry, { ...idle, idleSince: now(), podsFailed: job.podsFailed + (after === 'counted' ? 1 : 0), podsEnded: job.podsEnded + ends });
-    if (entry.job.state === 'active' && !closed) restart(entry);
+    if (entry.job.state === 'active' && !closed) restart(entry, waits);
   };
 
-  const restart = (entry: Entry<Task>): void => {
+  const restart = (entry: Entry<Task>, waits: boolean): void => {
     const headway = options.headway();
     entry.idleEnds = headway > entry.headway ? 1 : entry.idleEnds + 1;
     entry.headway = headway;
-    entry.timer = setTimeout(() => launch(entry), options.delay(entry.idleEnds));
+    entry.timer = setTimeout(() => launch(entry), options.delay(waits ? Math.min(entry.idleEnds, WAITING_RESTARTS) : entry.idleEnds));
   };
 
   return {

@@ -1,15 +1,23 @@
 /** One driver per run folder: a lock file that names its process by pid and start time, so that a dead driver's lock is told from a live one's. */
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
+import { onDisk } from './file-errors.ts';
 
 const FILE = 'pggan-driver.json';
 
 type Holder = { readonly pid: number; readonly startTime: number };
 
-/** Takes the lock of a run folder and returns what gives it back. @throws {PgganError} RunOwned while another driver lives. */
+/**
+ * Takes the lock of a run folder and returns what gives it back. Folders that were made for it and are still empty then are removed.
+ * @throws {PgganError} RunOwned while another driver lives; StoreFull, StoreUnavailable where the folder cannot be written
+ */
 export function lockRun(folder: string): () => void {
-  mkdirSync(folder, { recursive: true });
+  return onDisk(folder, () => takeLock(folder));
+}
+
+function takeLock(folder: string): () => void {
+  const made = mkdirSync(folder, { recursive: true });
   const path = join(folder, FILE);
   const mine = `${path}.${process.pid}`;
   const text = JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) ?? 0 });
@@ -22,7 +30,17 @@ export function lockRun(folder: string): () => void {
   }
   return () => {
     if (read(path) === text) rmSync(path, { force: true });
+    if (made !== undefined) removeEmpty(folder, made);
   };
+}
+
+/** Removes `folder` and its parents up to `last`, as far as they are empty. */
+function removeEmpty(folder: string, last: string): void {
+  try {
+    for (let path = folder; path.startsWith(last); path = dirname(path)) rmdirSync(path);
+  } catch {
+    // It holds something: a run.
+  }
 }
 
 /** The process that drives a run, or undefined. */

@@ -3,23 +3,33 @@ import { basename, dirname, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { slug } from './data.ts';
-import { listenForStop, type Outcome } from './drive.ts';
+import { listenForStop, type Outcome, type StopReason } from './drive.ts';
+import { commandsOf } from './help.ts';
 import { parseManifests, readManifests } from '../../crds/manifest.ts';
-import { overrideOf, type StartOptions } from './options.ts';
+import { overrideOf, refuseOptionsOfNpm, type StartOptions } from './options.ts';
 import { createScreen } from './render.ts';
 import { QUICKSTART, start } from './start.ts';
+import { readState } from './state.ts';
 import { statusText } from './status.ts';
-import { folderUri } from './trainer.ts';
+import { folderUri, trainerCommand } from './trainer.ts';
 
-/** What a shell calls the end by Ctrl-C. */
+/** What a shell calls the end by a signal: 128 and its number. */
 const EXIT_SIGINT = 130;
+const EXIT_SIGPIPE = 141;
 
 const screen = createScreen(process.stdout);
+// A reader that has gone (`| head`) is no error of ours; what trains is saved first.
+process.stdout.on('error', () => {
+  process.exitCode = EXIT_SIGPIPE;
+});
+process.stderr.on('error', () => {});
+
 const program = new Command('pggan')
   .description('Grow a GAN on chest radiographs on this machine, from the manifest that a cluster would run.')
+  .addHelpText('after', () => commandsOf(trainerCommand('--help')))
   .exitOverride();
 
-program
+const startCommand = program
   .command('start')
   .description('train, or synthesize, what a manifest says; run again, it goes on where it stopped')
   .argument('[manifest]', 'YAML file with PGGANTraining and SynthesisJob objects; absent: a small training on drawn phantoms')
@@ -31,7 +41,11 @@ program
   .option('--threads <count>', 'threads of one operation (part of exact repetition)', integer)
   .option('--seed <number>', 'seed of all random numbers', integer)
   .option('--name <name>', 'name of the run')
-  .option('--output <folder>', 'where runs and datasets are kept', 'runs')
+  .option(
+    '--output <folder>',
+    'keep runs here, in <folder>/<namespace>/<name>, whatever spec.output.uri says. Without it a file:// or s3:// output is used as it is ' +
+      '(s3:// with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY); datasets, the quick start, and notes on runs in s3:// go to ./runs',
+  )
   .action(async (file: string | undefined, options: StartOptions) => {
     const path = file ?? QUICKSTART;
     const objects = await readManifests(path, overrideOf(options));
@@ -50,22 +64,25 @@ program
   .action(async (folder: string, options: { numPngs: number; seed: number; minibatch: number; threads: number; out?: string }) => {
     const source = resolve(folder);
     const out = resolve(options.out ?? `${source}-${options.numPngs}`);
-    const spec = {
-      checkpoint: { uri: folderUri(source) },
-      count: options.numPngs,
-      seed: options.seed,
-      minibatch: options.minibatch,
-      threads: options.threads,
-    };
-    const metadata = { name: slug(basename(out)), namespace: 'default' };
+    const known = readState(source);
+    const store = known?.kind === 'PGGANTraining' ? known.spec.store : undefined;
     const manifest = {
       apiVersion: 'pggan.dev/v1alpha1',
       kind: 'SynthesisJob',
-      metadata,
-      spec: { ...spec, output: { uri: folderUri(dirname(out)) } },
+      metadata: { name: slug(basename(out)), namespace: 'default' },
+      spec: {
+        checkpoint: { uri: known?.run ?? folderUri(source) },
+        count: options.numPngs,
+        seed: options.seed,
+        minibatch: options.minibatch,
+        threads: options.threads,
+        output: { uri: folderUri(dirname(out)) },
+        ...(store && { store }),
+      },
     };
     const objects = parseManifests(JSON.stringify(manifest), 'the command line');
-    await run((stop) => start(objects, { options: { output: dirname(out) }, quickstart: false, screen, stop, folder: out }));
+    const place = { folder: out, uri: folderUri(out) };
+    await run((stop) => start(objects, { options: {}, quickstart: false, screen, stop, place }));
   });
 
 program
@@ -73,16 +90,20 @@ program
   .description('show where a run stands, without driving it')
   .argument('<run>', 'run folder, such as runs/default/quickstart')
   .option('--json', 'as JSON')
-  .action((folder: string, options: { json?: boolean }) => screen.line(statusText(resolve(folder), options.json === true)));
+  .action((folder: string, options: { json?: boolean }) =>
+    screen.line(statusText(resolve(folder), options.json === true, process.stdout.columns)),
+  );
 
 try {
+  // Before commander counts arguments: the values of options that npm took are among them.
+  refuseOptionsOfNpm(startCommand.options, process.env);
   await program.parseAsync();
 } catch (thrown) {
   process.exitCode = failure(thrown);
 }
 
 async function run(work: (stop: ReturnType<typeof listenForStop>) => Promise<Outcome>): Promise<void> {
-  const stop = listenForStop();
+  const stop = listenForStop(process.stdout);
   try {
     process.exitCode = exitCodeOf(await work(stop), stop.reason);
   } finally {
@@ -90,13 +111,14 @@ async function run(work: (stop: ReturnType<typeof listenForStop>) => Promise<Out
   }
 }
 
-function exitCodeOf(outcome: Outcome, reason: string | undefined): number {
+function exitCodeOf(outcome: Outcome, reason: StopReason | undefined): number {
   switch (outcome) {
     case 'succeeded':
     case 'suspended':
       return EXIT.complete;
     case 'stopped':
-      return reason === 'SIGINT' ? EXIT_SIGINT : EXIT.stopped;
+      if (reason === 'SIGINT') return EXIT_SIGINT;
+      return reason === 'SIGPIPE' ? EXIT_SIGPIPE : EXIT.stopped;
     case 'stalled':
       return 1;
   }
@@ -106,7 +128,7 @@ function failure(thrown: unknown): number {
   const error = asError(thrown);
   screen.live(undefined);
   if (error instanceof PgganError) {
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`error: ${error.code}:${error.message.includes('\n') ? '\n' : ' '}${error.message}\n`);
     return error.exitCode;
   }
   // commander has told what is wrong with the command line, or shown the help that was asked for.

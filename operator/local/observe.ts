@@ -28,6 +28,11 @@ export function lastDocument(ended: Ended | undefined): Progress | undefined {
   return ended?.message === undefined ? undefined : parseProgress(ended.message);
 }
 
+/** True where the store answered, and said no (credentials, rights, no such bucket): waiting would not help, and a person is there to read it. */
+export function refusedByStore(ended: Ended | undefined): boolean {
+  return lastDocument(ended)?.failure?.code === 'StoreRefused';
+}
+
 function stateOf<T>({ state, running, idleSince, createdAt, finishedAt }: LocalJob<T>): JobState {
   switch (state) {
     case 'suspended':

@@ -31,9 +31,7 @@ export type Running = {
 export function start(program: Program, line: (text: string) => void): Running {
   const [file, ...args] = program.command;
   if (file === undefined) throw new RangeError('no command');
-  mkdirSync(dirname(program.log), { recursive: true });
-  mkdirSync(dirname(program.terminationLog), { recursive: true });
-  rmSync(program.terminationLog, { force: true });
+  prepareFiles(program);
   const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...program.env, PGGAN_TERMINATION_LOG: program.terminationLog, PGGAN_PARENT: 'stdin' },
@@ -60,6 +58,17 @@ export function start(program: Program, line: (text: string) => void): Running {
     child.kill('SIGTERM');
   };
   return { pid: child.pid, port: () => port, stop, kill: () => void child.kill('SIGKILL'), ended: endOf(child, log, () => last) };
+}
+
+/** Folders for its log and its last words. On a full or unwritable disk it runs without: it tells of the disk by itself. */
+function prepareFiles({ log, terminationLog }: Program): void {
+  try {
+    mkdirSync(dirname(log), { recursive: true });
+    mkdirSync(dirname(terminationLog), { recursive: true });
+    rmSync(terminationLog, { force: true });
+  } catch {
+    // Its end is then judged by its exit code and the last line it printed.
+  }
 }
 
 /** The line that says why: the newest that names an error, else the newest that is no stack frame. */

@@ -2,63 +2,64 @@
 import { join } from 'node:path';
 import type { TrainingProgress } from '../../crds/progress.ts';
 import { shown } from './finish.ts';
+import { isRemote, type Place } from './places.ts';
 import type { SynthesisState, TrainingState } from './state.ts';
-import { bar, shareDone, synthesisLine, trainingLine } from './words.ts';
+import { barLine, joined, shareDone, synthesisParts, trainingParts } from './words.ts';
 
 export type Screen = {
   /** A line that stays. */
   line(text: string): void;
-  /** The line at the bottom, rewritten in place; only a terminal shows it. */
-  live(text: string | undefined): void;
+  /** The line at the bottom, made for the terminal's width and rewritten in place; only a terminal shows it. */
+  live(view: View | undefined): void;
   readonly isTerminal: boolean;
 };
+
+/** A line of at most so many characters. */
+type View = (columns: number) => string;
 
 export type Output = { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
 
 export function createScreen(output: Output): Screen {
   const isTerminal = output.isTTY === true;
-  let shown = '';
-  const draw = (text: string): void => {
-    if (!isTerminal || (shown === '' && text === '')) return;
-    shown = text.slice(0, (output.columns ?? 80) - 1);
-    output.write(`\r\u001b[2K${shown}`);
-  };
+  let view: View | undefined;
+  // The last column stays free: some terminals break the line after it.
+  const draw = (): unknown => view && output.write(`${CLEAR}${view((output.columns ?? 80) - 1)}`);
   return {
     isTerminal,
     line(text) {
-      const below = shown;
-      draw('');
-      output.write(`${text}\n`);
-      draw(below);
+      output.write(`${view ? CLEAR : ''}${text}\n`);
+      draw();
     },
-    live: (text) => draw(text ?? ''),
+    live(next) {
+      if (!isTerminal) return;
+      if (view && !next) output.write(CLEAR);
+      view = next;
+      draw();
+    },
   };
 }
 
+/** To the beginning of the line, which is emptied. */
+const CLEAR = '\r\u001b[2K';
+
 /** Tells of a training as its state changes: phases as they begin and end, ticks where there is no bar, and what went wrong. */
-export function trainingTeller(screen: Screen, folder: string): (state: TrainingState) => void {
+export function trainingTeller(screen: Screen, place: Place): (state: TrainingState) => void {
   let reason = '';
   let tick = -1;
   let complete: number | undefined;
   let running = 0;
   const failuresTold = new Map<string, number>();
-  const warningsTold = new Set<string>();
   const tellTick = (progress: TrainingProgress, spec: TrainingState['spec']): void => {
-    if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(trainingLine(progress, spec));
+    if (!screen.isTerminal && progress.tick !== tick && progress.losses) screen.line(joined(trainingParts(progress, spec)));
     tick = progress.tick;
   };
   return (state) => {
     const { status, progress, spec } = state;
-    // Every process of a run repeats them: a slow backend, a damaged checkpoint.
-    for (const warning of progress?.warnings ?? []) {
-      if (!warningsTold.has(warning)) screen.line(`warning: ${warning}`);
-      warningsTold.add(warning);
-    }
     const progressing = status?.conditions.find((condition) => condition.type === 'Progressing');
     const done = (status?.phases ?? []).filter((phase) => phase.state === 'Complete');
     for (const phase of done.slice(complete ?? done.length)) {
       if (progress?.resolution === phase.resolution) tellTick(progress, spec);
-      const picture = progress?.picture === undefined ? '' : `; newest picture: ${shown(join(folder, progress.picture))}`;
+      const picture = progress?.picture === undefined ? '' : `: ${pictureAt(place, progress.picture)}`;
       screen.line(`${phase.resolution}x${phase.resolution} is complete at ${(phase.endImages / 1000).toFixed(1)} kimg${picture}`);
     }
     // Phases that an earlier run completed are not news; they are known once the preflight is.
@@ -82,19 +83,26 @@ export function trainingTeller(screen: Screen, folder: string): (state: Training
     }
     // A document of the phase before says nothing about this one.
     if (!progress || progress.resolution !== next?.resolution) return;
-    screen.live(`${bar(shareDone(progress, spec), 20)} ${trainingLine(progress, spec)}`);
+    screen.live((columns) => barLine(shareDone(progress, spec), trainingParts(progress, spec), columns));
     tellTick(progress, spec);
   };
 }
 
+const pictureAt = (place: Place, key: string): string => (isRemote(place) ? `${place.uri}/${key}` : shown(join(place.folder, key)));
+
 /** Tells of a synthesis as it advances; without a terminal, a line per tenth. */
 export function synthesisTeller(screen: Screen): (state: SynthesisState) => void {
   let tenth = 0;
+  let waiting = false;
   return (state) => {
+    const progressing = state.status?.conditions.find((condition) => condition.type === 'Progressing');
+    const waits = progressing?.reason === 'WaitingForTraining';
+    if (waits && !waiting) screen.line(`${progressing.message} Waiting for it; Ctrl-C ends.`);
+    waiting = waits;
     const share = (state.status?.imagesDone ?? 0) / state.spec.count;
-    const text = synthesisLine(state);
-    screen.live(`${bar(share, 20)} ${text}`);
-    if (!screen.isTerminal && Math.floor(share * 10) > tenth) screen.line(text);
+    const parts = synthesisParts(state);
+    screen.live((columns) => barLine(share, parts, columns));
+    if (!screen.isTerminal && Math.floor(share * 10) > tenth) screen.line(joined(parts));
     tenth = Math.floor(share * 10);
   };
 }

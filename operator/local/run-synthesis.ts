@@ -1,105 +1,112 @@
 /** Drives one SynthesisJob on this machine: one process makes all shards' images, which do not depend on how they are shared out. */
-import { join } from 'node:path';
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import { resolveSynthesisRun } from '../../crds/resolve.ts';
+import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisTask } from '../synthesis/observed.ts';
 import { planSynthesis } from '../synthesis/plan.ts';
 import { isTrue } from '../training/conditions.ts';
-import { carryOut } from './carry-out.ts';
-import { createWake, drive, type Outcome, type Round, type StopWish } from './drive.ts';
-import { createJobs, type Jobs, restartDelay } from './jobs.ts';
-import { lastDocument, observed } from './observe.ts';
+import type { Round, StopWish } from './drive.ts';
+import type { LocalJob } from './jobs.ts';
+import { observed, refusedByStore } from './observe.ts';
+import type { Place } from './places.ts';
 import type { Program } from './processes.ts';
-import { poll } from './progress-poll.ts';
-import { type SynthesisState, uidOf, writeState } from './state.ts';
-import { folderUri, trainerCommand } from './trainer.ts';
+import { type Listener, type Result, runObject, type Seen } from './run-object.ts';
+import { programIn } from './run-training.ts';
+import type { Source } from './source-run.ts';
+import { type RunState, type SynthesisState, uidOf } from './state.ts';
+import { trainerCommand } from './trainer.ts';
+
+/** How often a training in another terminal is looked at, while it is waited for. */
+const LOOK_AGAIN_SECONDS = 2;
 
 export type LocalSynthesis = {
   readonly job: SynthesisJob;
-  /** The folder that receives the images. */
-  readonly folder: string;
-  /** URI of the checkpoint or run folder to draw from. */
-  readonly checkpointUri: string;
+  readonly place: Place;
+  /** The run of spec.trainingRef; absent where a checkpoint is named. */
+  readonly source?: Source;
 };
 
 /** Runs it to its end, or until a stop is wished. Images that are there already are not made again. The caller holds the folder's lock. */
-export async function runSynthesis(local: LocalSynthesis, stop: StopWish, told: (state: SynthesisState) => void): Promise<Outcome> {
-  const wake = createWake();
-  const { name, namespace = 'default' } = local.job.metadata;
-  const spec = { ...local.job.spec, shards: 1 };
-  const uid = uidOf(local.folder);
-  let state: SynthesisState = { version: 1, kind: 'SynthesisJob', name, namespace, uid, updated: new Date().toISOString(), spec };
-  let progress: SynthesisProgress | undefined;
-  const jobs = createJobs<SynthesisTask>({
-    now: () => new Date(),
-    changed: () => wake.poke(),
-    line: () => {},
-    headway: () => progress?.done ?? 0,
-    delay: restartDelay,
-  });
-  const live = (): number | undefined =>
-    jobs
-      .list()
-      .find((job) => job.running)
-      ?.running?.port();
-  const polling = poll(live, (document) => {
-    if (document.kind !== 'synthesis') return;
-    progress = document;
-    wake.poke();
-  });
-  const round = (): Round => {
-    for (const { last } of jobs.list()) {
-      const document = lastDocument(last);
-      if (document?.kind === 'synthesis' && document.time > (progress?.time ?? '')) progress = document;
-    }
-    const { queue: _, ...asked } = spec;
-    const object: SynthesisObject = {
-      metadata: { name, namespace, uid, generation: 1 },
-      spec: asked,
-      ...(state.status && { status: state.status }),
-    };
-    const now = new Date();
-    const next = planSynthesis(object, look(jobs, progress, local.checkpointUri), now);
-    if (stop.reason === undefined) for (const action of next.actions) carryOut(action, jobs, ({ name }) => programOf(name, local, uid));
-    state = { ...state, status: next.status, updated: now.toISOString(), ...(progress && { progress }) };
-    writeState(local.folder, state);
-    told(state);
-    return { ...settled(next.status.conditions), ...(next.lookAgainSeconds !== undefined && { lookAgainSeconds: next.lookAgainSeconds }) };
+export function runSynthesis(local: LocalSynthesis, stop: StopWish, listener: Listener<SynthesisState>): Promise<Result<SynthesisState>> {
+  const { job, place } = local;
+  const { name, namespace = 'default' } = job.metadata;
+  const spec = { ...job.spec, shards: 1 };
+  const first: SynthesisState = {
+    version: 1,
+    kind: 'SynthesisJob',
+    name,
+    namespace,
+    uid: uidOf(place.folder),
+    updated: new Date().toISOString(),
+    run: place.uri,
+    spec,
   };
-  try {
-    return await drive(jobs, wake, stop, round);
-  } finally {
-    polling.end();
-  }
+  return runObject<SynthesisTask, SynthesisProgress, SynthesisState>(
+    {
+      folder: place.folder,
+      first,
+      documentOf: (progress) => (progress.kind === 'synthesis' ? progress : undefined),
+      done: ({ done }) => ({ shown: done, saved: done }),
+      plan(state, seen, now) {
+        const { status, lookAgainSeconds, actions } = planSynthesis(objectOf(state), look(seen, local), now);
+        const progress = seen.heard?.document;
+        const next: SynthesisState = { ...state, status, updated: now.toISOString(), ...(progress && { progress }) };
+        const again = waitsForTraining(next) ? LOOK_AGAIN_SECONDS : lookAgainSeconds;
+        return { actions, state: next, ...(again !== undefined && { lookAgainSeconds: again }) };
+      },
+      program: ({ name, task }, { uid }) => programOf(local, name, task.checkpointUri, uid),
+      settled: (state, jobs) => settledAs(state, jobs, local.source),
+      accepted,
+    },
+    stop,
+    listener,
+  );
 }
 
-function look(jobs: Jobs<SynthesisTask>, document: SynthesisProgress | undefined, checkpointUri: string): ObservedSynthesis {
-  const list = jobs.list();
+const accepted = (state: RunState): boolean => state.kind === 'SynthesisJob' && state.progress?.checkpoint !== undefined;
+
+function objectOf({ name, namespace, uid, spec, status }: SynthesisState): SynthesisObject {
+  const { queue: _, ...asked } = spec;
+  return { metadata: { name, namespace, uid, generation: 1 }, spec: asked, ...(status && { status }) };
+}
+
+function look({ jobs, heard }: Seen<SynthesisTask, SynthesisProgress>, { source }: LocalSynthesis): ObservedSynthesis {
+  const training = source?.now();
   return {
-    jobs: list.map(observed),
+    jobs: jobs.map(observed),
     conflicts: [],
-    unfinishedPods: list.filter((job) => job.running).map((job) => `process ${job.running?.pid}`),
-    training: { succeeded: true, stalled: false, checkpointUri },
-    completedShards: list.some((job) => job.state === 'succeeded') ? [0] : [],
-    progress: document ? [{ shard: 0, document }] : [],
+    unfinishedPods: jobs.filter((job) => job.running).map((job) => `process ${job.running?.pid}`),
+    ...(training && { training }),
+    completedShards: jobs.some((job) => job.state === 'succeeded') ? [0] : [],
+    progress: heard ? [{ shard: 0, document: heard.document }] : [],
   };
 }
 
-function programOf(name: string, { job, folder, checkpointUri }: LocalSynthesis, uid: string): Program {
+function programOf({ job, place, source }: LocalSynthesis, name: string, checkpointUri: string, uid: string): Program {
   const object: SynthesisJob = { ...job, metadata: { ...job.metadata, uid }, spec: { ...job.spec, shards: 1 } };
-  const run = resolveSynthesisRun(object, { cluster: 'local', port: 0, shard: 0, checkpointUri, outputUri: folderUri(folder) });
-  return {
-    command: trainerCommand('synthesize'),
-    env: { PGGAN_RUN: JSON.stringify(run) },
-    log: join(folder, 'trainer.log'),
-    terminationLog: join(folder, '.pggan', `${name}.json`),
-  };
+  const store: PGGANTrainingSpec['store'] = source?.store;
+  const run = resolveSynthesisRun(object, {
+    cluster: 'local',
+    port: 0,
+    shard: 0,
+    checkpointUri,
+    outputUri: place.uri,
+    ...(store && { store }),
+  });
+  return programIn(place, name, trainerCommand('synthesize'), run);
 }
 
-function settled(conditions: NonNullable<SynthesisState['status']>['conditions']): Pick<Round, 'settled'> {
-  if (isTrue(conditions, 'Succeeded')) return { settled: 'succeeded' };
-  const stalled = conditions.find((condition) => condition.type === 'Stalled');
-  if (stalled && stalled.reason !== 'StoreUnavailable') return { settled: 'stalled' };
-  return isTrue(conditions, 'Suspended') ? { settled: 'suspended' } : {};
+const waitsForTraining = ({ status }: SynthesisState): boolean =>
+  status?.conditions.some(({ type, reason }) => type === 'Progressing' && reason === 'WaitingForTraining') ?? false;
+
+/** A training is waited for only as long as a process drives it. */
+function settledAs(state: SynthesisState, jobs: readonly LocalJob<SynthesisTask>[], source: Source | undefined): Round['settled'] {
+  const conditions = state.status?.conditions;
+  if (isTrue(conditions, 'Succeeded')) return 'succeeded';
+  if (jobs.some((job) => refusedByStore(job.last))) return 'stalled';
+  if (waitsForTraining(state) && source?.driver() === undefined) return 'stalled';
+  const stalled = conditions?.find((condition) => condition.type === 'Stalled');
+  if (stalled && stalled.reason !== 'StoreUnavailable') return 'stalled';
+  return isTrue(conditions, 'Suspended') ? 'suspended' : undefined;
 }

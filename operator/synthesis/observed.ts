@@ -1,6 +1,7 @@
 /** What the plan of a SynthesisJob is shown, and what it remembers. */
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { SynthesisJob, SynthesisJobStatus } from '../../crds/v1alpha1/synthesis-job.ts';
+import type { TrainingObject } from '../training/expectation.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { Condition } from '../training/status.ts';
@@ -26,14 +27,7 @@ export type SynthesisStatus = Omit<SynthesisJobStatus, 'conditions' | 'job'> & {
 };
 
 export type SynthesisObject = {
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly uid: string;
-    readonly generation: number;
-    readonly annotations?: Readonly<Record<string, string>>;
-    readonly deletionTimestamp?: string;
-  };
+  readonly metadata: TrainingObject['metadata'];
   readonly spec: SynthesisJob['spec'];
   readonly status?: SynthesisStatus;
 };

@@ -36,7 +36,7 @@ export function plan(training: TrainingObject, seen: Observed, now: Date): Plan 
 }
 
 /** The name of the Job of a task. */
-function jobName(training: string, task: Task): string {
+export function jobName(training: string, task: Task): string {
   return `${training}-${task.kind === 'preflight' ? 'preflight' : task.resolution}`;
 }
 

@@ -8,6 +8,9 @@ const ENDS_WITHOUT_HEADWAY = 3;
 /** How a person answers a stall on a cluster; the local driver has another way. */
 export const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
 
+/** The minibatch itself is part of what is trained and cannot be changed. */
+const MORE_MEMORY = 'raise its memory limit or set phases[].microbatch to work through its minibatch in parts';
+
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
 export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {
   const said = job.failure?.message ?? 'its pod left no message';
@@ -20,10 +23,7 @@ export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: 
       const ends = (record.job?.ends ?? 0) - (record.headway?.ends ?? 0);
       if (ends < ENDS_WITHOUT_HEADWAY) return undefined;
       if (job.failure?.outOfMemory)
-        return stall(
-          'OutOfMemory',
-          `${job.name} ran out of memory ${ends} times in a row: raise its memory limit or lower its minibatch, ${ANSWER}`,
-        );
+        return stall('OutOfMemory', `${job.name} ran out of memory ${ends} times in a row: ${MORE_MEMORY}, ${ANSWER}`);
       return stall('NoProgress', `${job.name} ended ${ends} times in a row without a newer checkpoint (${said}): read its log, ${ANSWER}`);
     }
     case 'succeeded':
@@ -48,8 +48,7 @@ export function failedStall(job: ObservedJob<unknown>, stall: Say): Stall | unde
       return stall('DoesNotFit', `${said}; ${ANSWER}`);
     case undefined:
     default:
-      if (job.failure?.outOfMemory)
-        return stall('OutOfMemory', `${job.name} ran out of memory: raise its memory limit or lower its minibatch, ${ANSWER}`);
+      if (job.failure?.outOfMemory) return stall('OutOfMemory', `${job.name} ran out of memory: ${MORE_MEMORY}, ${ANSWER}`);
       return stall(
         'MaxRestartsExceeded',
         `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,

@@ -14,6 +14,8 @@ export type Command = {
   /** The first line of stdout, past or future, that matches; rejects when the command ends without one. */
   said(pattern: RegExp): Promise<string>;
   readonly ended: Promise<Ended>;
+  /** Stops reading what it prints, as `| head` does. */
+  closeOutput(): void;
   /** Sends a signal to every process of the group at once, as the terminal does for Ctrl-C. */
   signalGroup(signal: NodeJS.Signals): void;
 };
@@ -68,12 +70,16 @@ function command(t: TestContext, argv: readonly string[], { cwd, env }: Surround
     for (const { fail } of waiting) fail();
   });
   const signalGroup = (signal: NodeJS.Signals): void => void process.kill(-pid, signal);
-  t.after(() => endGroup(pid));
+  t.after(async () => {
+    endGroup(pid);
+    await ended;
+  });
   return {
     pid,
     lines,
     errors,
     ended,
+    closeOutput: () => child.stdout.destroy(),
     signalGroup,
     said(pattern) {
       const known = lines.find((line) => pattern.test(line));

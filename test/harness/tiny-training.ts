@@ -69,6 +69,7 @@ export type CheckpointJson = {
   readonly images: number;
   readonly phaseEnd: number | null;
   readonly weightsDigest: string;
+  readonly metrics?: Readonly<Record<string, number>>;
   readonly files: Readonly<Record<string, { readonly size: number; readonly sha256: string }>>;
 };
 

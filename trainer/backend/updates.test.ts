@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { prepareBackend } from './backend.ts';
 import { compileProgram } from './compile.ts';
 import type { Program, ProgramDefinition } from './program.ts';
-import { allFinite, applyAdamIf, applyLerp } from './updates.ts';
+import { allFinite, applyAdamIf, applyLerp, applySum } from './updates.ts';
 
 before(async () => {
   await prepareBackend({ threads: 2, want: 'native' });
@@ -12,7 +12,7 @@ before(async () => {
 
 const adam = { beta1: 0.5, beta2: 0.99, epsilon: 1e-8 } as const;
 
-/** Step `adam` updates w where the gradient is finite; `average` lets `mean` follow w. */
+/** Step `adam` updates w where the gradient is finite; `average` lets `mean` follow w; `gather` adds half of what it is fed to m. */
 const program = (mode: ProgramDefinition['mode']): Program =>
   compileProgram({
     mode,
@@ -28,8 +28,15 @@ const program = (mode: ProgramDefinition['mode']): Program =>
         applyLerp(mean!, w!.read(), 0.25);
         return {};
       },
+      gather: ({ gradient }) => {
+        applySum(m!, gradient!, 0.5);
+        return {};
+      },
     }),
-    example: (step, variant) => (step === 'adam' ? adamFeeds([variant, 1, 2], variant + 1) : {}),
+    example: (step, variant) => {
+      if (step === 'gather') return { gradient: tf.tensor1d([variant, 1, 2]) };
+      return step === 'adam' ? adamFeeds([variant, 1, 2], variant + 1) : {};
+    },
   });
 
 const adamFeeds = (gradient: readonly number[], t: number) => ({
@@ -110,6 +117,18 @@ for (const [backend, mode] of [
       assert.deepEqual([...p.read(['mean']).get('mean')!], [1, 5, -1]);
       tf.dispose(p.run('average', {}));
       assert.deepEqual([...p.read(['mean']).get('mean')!], [1.75, 5.75, -1.75]);
+      p.dispose();
+    });
+
+    test('what is gathered adds up by its share, and what is not finite stays so', () => {
+      const p = program(mode);
+      p.write(new Map([['m', Float32Array.of(1, 0, 0)]]));
+      for (const gradient of [
+        [2, -4, Number.POSITIVE_INFINITY],
+        [4, 1, 1],
+      ])
+        tf.dispose(p.run('gather', { gradient: tf.tensor1d(gradient) }));
+      assert.deepEqual([...p.read(['m']).get('m')!], [4, -1.5, Number.POSITIVE_INFINITY]);
       p.dispose();
     });
   });

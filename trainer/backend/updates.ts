@@ -74,9 +74,23 @@ export function applyLerp(variable: Variable, target: tf.Tensor, amount: Hyperpa
     // What was read goes at once: an update in place copies a variable that is still being read.
     const difference = tf.tidy(() => tf.sub(backend ? variable.read() : target, backend ? target : variable.read()));
     if (!backend) return variable.assign(tf.add(variable.read(), tf.mul(difference, scalar(amount))));
-    const attributes = [attribute.type('T', DTYPE.float32), attribute.bool('use_locking', false)];
-    execute(backend, 'ResourceApplyGradientDescent', attributes, [variable], [scalar(amount), difference]);
+    descend(backend, variable, scalar(amount), difference);
   });
+}
+
+/** variable += addend * factor, in place. */
+export function applySum(variable: Variable, addend: tf.Tensor, factor: number): void {
+  tf.tidy(() => {
+    const backend = native();
+    if (!backend) return variable.assign(tf.add(variable.read(), tf.mul(addend, factor)));
+    descend(backend, variable, scalar(-factor), addend);
+  });
+}
+
+/** variable -= step * gradient. */
+function descend(backend: NativeBackend, variable: Variable, step: tf.Tensor, gradient: tf.Tensor): void {
+  const attributes = [attribute.type('T', DTYPE.float32), attribute.bool('use_locking', false)];
+  execute(backend, 'ResourceApplyGradientDescent', attributes, [variable], [step, gradient]);
 }
 
 function resourceApplyAdam(backend: NativeBackend, rates: AdamRates, { variable, m, v, gradient }: WeightUpdate): void {

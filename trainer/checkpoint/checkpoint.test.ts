@@ -47,6 +47,16 @@ test('the digest of the weights depends on the tensors alone', async (t) => {
   assert.notEqual(await save(1, {}), await save(2, {}));
 });
 
+test('figures of the saved weights stand in the manifest, also after logs were added, and are absent where nothing was measured', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const metrics = { SWDx1e3_avg: 12.5 };
+  const measured = await saveCheckpoint(store, someCheckpoint(128, 1, { metrics }), mayWrite);
+  await saveCheckpoint(store, someCheckpoint(128, 1, { parent: measured, logs: { 'log.txt': 'more\n' }, phaseEnd: 4 }), mayWrite);
+  const found = await loadNewestCheckpoint(store);
+  assert.deepEqual([found?.checkpoint.manifest.metrics, found?.checkpoint.manifest.phaseEnd], [metrics, 4]);
+  assert.ok(!('metrics' in (await saveCheckpoint(store, someCheckpoint(256, 1, { parent: measured }), mayWrite)).manifest));
+});
+
 test('only what is asked for is read and verified', async (t) => {
   const root = await temporaryFolder(t);
   const store = fileStore(root);

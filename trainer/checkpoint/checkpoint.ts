@@ -38,8 +38,8 @@ export type CheckpointContent = {
   readonly origin?: CheckpointRef | undefined;
   /** The resolution whose phase ends here. */
   readonly phaseEnd?: number | undefined;
-  /** Of the averaged generator, where they were measured. */
-  readonly metrics?: Readonly<Record<string, number>> | undefined;
+  /** Measured on exactly these weights. */
+  readonly metrics?: CheckpointManifest['metrics'];
   readonly time: Date;
 };
 

@@ -61,12 +61,12 @@ export const checkpointManifest = z.strictObject({
   /** The checkpoint that training went on from: of this run, or of the run it was forked from. */
   parent: checkpointRef.nullable(),
   time: z.iso.datetime(),
+  /** Metrics of the averaged generator as it is here, by the names of their columns; absent where it was not measured. */
+  metrics: z.record(shortText, z.number()).optional(),
   /** SHA-256 over all tensors (see `digestOfWeights`): equal for equal weights and moments, whenever and however they were reached. */
   weightsDigest: sha256,
   /** By name in the folder (see `fileName`). */
   files: z.record(shortText, file),
-  /** Metrics of the averaged generator as it stands here, where they were measured. */
-  metrics: z.record(shortText, z.number()).optional(),
   /** All segments of the logs up to here, in order; a checkpoint of a killed branch is named by no later one. */
   segments: z.array(segment).readonly(),
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileStore } from './file-store.ts';
-import { claimRun, differences, type RunClaim, readRun } from './run-folder.ts';
+import { checkClaim, claimRun, differences, type RunClaim, readRun } from './run-folder.ts';
 import { temporaryFolder } from './test-checkpoints.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
@@ -98,4 +98,14 @@ test('differences are few and short enough for a termination message', () => {
   assert.equal(list.length, 32);
   assert.ok(list.every((text) => text.length <= 256));
   assert.deepEqual(differences(many, many), []);
+});
+
+test('a folder with the images of a SynthesisJob is none for a training, before anything is written', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  await store.write('job.json', [Buffer.from('{}')]);
+  await assert.rejects(checkClaim(store, CLAIM), { code: 'FingerprintMismatch', message: /holds the images of a SynthesisJob/ });
+  assert.deepEqual(
+    (await store.list('')).map(({ key }) => key),
+    ['job.json'],
+  );
 });

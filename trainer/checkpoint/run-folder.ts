@@ -6,7 +6,9 @@ import { checkpointRef, jsonBytes, parseJson } from './format.ts';
 import { compareNames } from './safetensors.ts';
 import type { Store } from './store.ts';
 
-const RUN = 'run.json';
+/** What names a folder's use: a training's run, or a SynthesisJob's images. A folder has one of the two. */
+export const RUN = 'run.json';
+export const JOB = 'job.json';
 const MAX_DIFFERENCES = 32;
 const MAX_DIFFERENCE_LENGTH = 256;
 
@@ -21,8 +23,8 @@ const runRecord = z.strictObject({
   options: anyObject,
   /** Versions of what trains: this software, Node, the backend. */
   software: anyObject,
-  /** The data, so that nobody takes phantoms for patients: label, number of images. */
-  data: z.strictObject({ label: z.enum(['phantom', 'images']), images: z.number().int().min(1) }).catchall(z.json()),
+  /** The data, so that nobody takes phantoms for patients: label, number of images; unknown and 0 where a snapshot was imported. */
+  data: z.strictObject({ label: z.enum(['phantom', 'images', 'unknown']), images: z.number().int().nonnegative() }).catchall(z.json()),
   /** Of a fork: what its spec names, and the checkpoint that was found there when the run began. Whatever the source does later, it stays. */
   source: z.strictObject({ uri: z.string(), checkpoint: checkpointRef, weightsDigest: z.string() }).optional(),
   created: z.iso.datetime(),
@@ -36,7 +38,7 @@ export type RunClaim = {
   readonly parts: Plain;
   readonly options: Plain;
   readonly software: Plain;
-  readonly data: { readonly label: 'phantom' | 'images'; readonly images: number } & Plain;
+  readonly data: { readonly label: RunRecord['data']['label']; readonly images: number } & Plain;
   readonly source?: RunRecord['source'];
 };
 
@@ -61,6 +63,12 @@ export async function claimRun(
 export async function checkClaim(store: Store, claim: RunClaim): Promise<void> {
   const known = await readRun(store);
   if (known) refuseOther(store, known, claim);
+  else if (await store.head(JOB)) {
+    throw new PgganError(
+      'FingerprintMismatch',
+      `${store.uri} holds the images of a SynthesisJob (${JOB}): give the training another name, or another output folder`,
+    );
+  }
 }
 
 /** The run that a folder holds, or undefined. @throws {PgganError} CheckpointInvalid where run.json is damaged */

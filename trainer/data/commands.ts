@@ -1,5 +1,6 @@
 /** The commands `dataset create-from-images`, `create-phantoms`, `verify` and `extract`. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { PgganError } from '../../crds/errors.ts';
 import { type ProgressStream, progressBar } from '../report/progress-bar.ts';
 import { createFromImages, type ImagesPlan } from './create-from-images.ts';
 import { extractDataset } from './extract.ts';
@@ -10,11 +11,21 @@ import { datasetBytes } from './write-dataset.ts';
 /** Where results and progress are written; `process` is one. */
 export type DatasetIo = { readonly stdout: { write(text: string): unknown }; readonly stderr: ProgressStream };
 
-/** Adds the command group `dataset` to a program. Failures are thrown out of `parseAsync`. */
-export function datasetCommands(program: Command, io: DatasetIo): void {
+/** Adds the command group `dataset` to a program. Failures are thrown out of `parseAsync`; `stopReason` is asked between images. */
+export function datasetCommands(program: Command, io: DatasetIo, stopReason: () => string | undefined = () => undefined): void {
   const dataset = program.command('dataset').description('make, check and unpack datasets of multi-resolution TFRecords');
   const say = (line: string): unknown => io.stdout.write(`${line}\n`);
-  const bar = (title: string): ((done: number, total: number) => void) => progressBar(io.stderr, title).update;
+  const bar = (title: string): ((done: number, total: number) => void) => {
+    const { update } = progressBar(io.stderr, title);
+    return (done, total) => {
+      const reason = stopReason();
+      if (reason !== undefined) {
+        if (io.stderr.isTTY) io.stderr.write('\n');
+        throw new PgganError('Interrupted', `stopped on request (${reason}) while ${title}: nothing half-made is left`);
+      }
+      update(done, total);
+    };
+  };
 
   dataset
     .command('create-from-images')

@@ -7,6 +7,9 @@ import { type DatasetSource, datasetDigest, type FolderFiles, fileDigest, folder
 import { type Labels, parseLabels } from './npy.ts';
 import { openRecords, type RecordFile } from './tfrecord.ts';
 
+/** Paths of TFRecord files by resolution. */
+export type ImageFiles = ReadonlyMap<number, string>;
+
 export interface Dataset {
   readonly name: string;
   readonly folder: string;
@@ -21,6 +24,8 @@ export interface Dataset {
   readonly labels?: Float32Array;
   /** SHA-256, in hex, of everything a network sees of this dataset. */
   readonly digest: string;
+  /** Path of each resolution's file. */
+  readonly files: ImageFiles;
   /** Size of each resolution's file: what a phase has to fetch. */
   readonly bytes: ReadonlyMap<number, number>;
   /**
@@ -58,18 +63,35 @@ export async function openDataset(pathOrUri: string): Promise<Dataset> {
       labelSize: labels?.size ?? 0,
       ...(labels ? { labels: labels.values } : {}),
       digest: await digestOf(files),
+      files: new Map(files.levels.map(({ resolution, file }) => [resolution, file])),
       bytes: new Map([...levels].map(([resolution, level]) => [resolution, level.bytes])),
-      read(resolution, indexes) {
-        const level = levels.get(resolution);
-        if (!level) throw new PgganError('DatasetInvalid', `dataset ${folder} has no images of ${resolution}x${resolution}`);
-        return readBatch(level, indexes);
-      },
+      read: (resolution, indexes) => readBatch(levels.get(resolution) ?? none(resolution, folder), indexes),
       close,
     };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** Reads images of files that `openDataset` has checked; each is opened when it is first asked for. */
+export function openImages(files: ImageFiles): Pick<Dataset, 'read' | 'close'> {
+  const levels = new Map<number, RecordFile>();
+  return {
+    read(resolution, indexes) {
+      const level = levels.get(resolution) ?? openLevel(files.get(resolution) ?? none(resolution, 'at hand'), resolution);
+      levels.set(resolution, level);
+      return readBatch(level, indexes);
+    },
+    close() {
+      for (const level of levels.values()) level.close();
+      levels.clear();
+    },
+  };
+}
+
+function none(resolution: number, folder: string): never {
+  throw new PgganError('DatasetInvalid', `dataset ${folder} has no images of ${resolution}x${resolution}`);
 }
 
 function openLevel(file: string, resolution: number): RecordFile {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { PgganError } from '../../crds/errors.ts';
 import { codeOf, storeError } from '../checkpoint/file-errors.ts';
 import { livenessOf, thisProcess } from '../checkpoint/process-identity.ts';
@@ -98,6 +99,8 @@ async function writeFiles(temporary: string, plan: DatasetPlan, image: ImageSour
         for (const [level, { pixels: reduced }] of pyramid(pixels, channels, resolution).entries()) await writers[level]?.write(reduced);
       }
       onProgress?.(first + batch.length, images);
+      // Signals are heard between turns of the event loop only.
+      await setImmediate();
     }
     for (const writer of writers) files.push(await writer.finish());
   } finally {

@@ -1,5 +1,6 @@
 /** Metrics by the names under which commands and options ask for them. */
 import { PgganError } from '../../crds/errors.ts';
+import type { MetricName } from '../../crds/run.ts';
 import { createRandom } from '../train/random.ts';
 import type { ImageShape, Metric } from './metric.ts';
 import { momentsMetric } from './moments.ts';
@@ -14,9 +15,7 @@ export const METRICS = {
   msssim: { images: 20000, realPasses: 1 },
   msssim1: { images: 20000, realPasses: 1 },
   moments: { images: 1000, realPasses: 2 },
-} as const;
-
-export type MetricName = keyof typeof METRICS;
+} as const satisfies Record<MetricName, { readonly images: number; readonly realPasses: number }>;
 
 export type MetricOptions = {
   readonly shape: ImageShape;

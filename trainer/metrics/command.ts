@@ -1,12 +1,12 @@
 /** `trainer evaluate`: measures the averaged generator of a run against its dataset, newest checkpoint first. */
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import type { MetricName } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
+import { uriOf } from '../checkpoint/uri.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
-import { type OpenGenerator, openGenerator } from '../synthesis/open-generator.ts';
-import { createMetric, METRICS, metricName, type MetricName } from './choose.ts';
+import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
+import { createMetric, METRICS, metricName } from './choose.ts';
 import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
 import { moments } from './moments.ts';
 import { type NearestReport, nearestReport } from './nearest-picture.ts';
@@ -26,11 +26,11 @@ type Options = {
 /** Prints a table, or one JSON object {moments, rows}. @throws {PgganError} */
 export async function evaluateRun(folder: string, options: Options): Promise<void> {
   const names = options.metrics.split(',').map((name) => metricName(name.trim()));
-  const uri = /^[a-z0-9]+:\/\//.test(folder) ? folder : pathToFileURL(resolve(folder)).href;
-  const newest = await openGenerator(uri);
-  const dataset = await openDataset(newest.run.dataset.uri);
+  const newest = await openGenerator(uriOf(folder));
+  const run = trainingOf(newest);
+  const dataset = await openDataset(run.dataset.uri);
   try {
-    const { threads, schedule } = newest.run;
+    const { threads, schedule } = run;
     const { kind } = await prepareBackend({ threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
     const fakesOf = (generator: OpenGenerator): ImageSource => fakes(generator, dataset, kind === 'native' ? 'graph' : 'eager');
     const shape = { resolution: schedule.resolution, channels: dataset.channels };
@@ -69,7 +69,7 @@ async function compare(
 ): Promise<Row[]> {
   const wanted = options.numImages ?? Math.min(...names.map((name) => METRICS[name].images));
   const images = Math.min(wanted, dataset.images);
-  const metrics = names.map((name) => createMetric(name, { shape, images, seed: newest.run.seed, redraws: options.redraws }));
+  const metrics = names.map((name) => createMetric(name, { shape, images, seed: trainingOf(newest).seed, redraws: options.redraws }));
   const snapshots = [];
   for (const generator of await generatorsOf(newest, options.all === true))
     snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });

@@ -1,13 +1,16 @@
 /** Where the images come from that metrics compare: the reals of a dataset in order, the fakes of a generator from seeded latents. */
 import type { Dataset } from '../data/dataset.ts';
+import type { NetworkShape } from '../networks/weights.ts';
 import { toBytes } from '../report/grid.ts';
-import type { OpenGenerator } from '../synthesis/open-generator.ts';
+import type { SampleInput } from '../synthesis/minibatches.ts';
+import { type OpenGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { labelRows } from '../train/feeds.ts';
 import { createRandom } from '../train/random.ts';
 import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
+import { imageBytes } from './metric.ts';
 
 /** The reals at full resolution, in the order of the dataset, from its beginning again where more are asked for. */
-export function reals(dataset: Dataset): ImageSource {
+export function reals(dataset: Dataset): (count: number) => Generator<Uint8Array> {
   return function* (count) {
     const minibatch = evaluationMinibatch(dataset.resolution);
     for (let first = 0; first < count; first += minibatch) {
@@ -17,28 +20,47 @@ export function reals(dataset: Dataset): ImageSource {
   };
 }
 
-/**
- * Fakes at the dataset's resolution; image i is the same whatever the count and whichever the snapshot's latents are compared with. A
- * generator that has not grown to it yet shows its images with every pixel repeated, as the reference's networks do at any level of detail.
- */
+/** Fakes of a generator that was saved, at the dataset's resolution. */
 export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eager'): ImageSource {
   return function* (count) {
-    const { shape } = generator;
-    const minibatch = Math.min(evaluationMinibatch(shape.resolution), 64);
-    const sampler = generator.sampler(minibatch, mode);
+    const sampler = generator.sampler(drawnAtOnce(generator.shape), mode);
     try {
-      const random = createRandom(generator.run.seed);
-      for (let first = 0; first < count; first += minibatch) {
-        const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
-        const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
-        const images = toBytes(sampler.sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
-        yield enlarged(images, sampler.resolution, dataset.resolution, shape.channels);
-      }
+      const { resolution } = sampler;
+      yield* drawn(
+        { seed: trainingOf(generator).seed, shape: generator.shape, resolution, sample: (input) => sampler.sample(input) },
+        dataset,
+        count,
+      );
     } finally {
       sampler.dispose();
     }
   };
 }
+
+/** A generator's images of `resolution`, [N, r, r, C] in [-1, 1]. */
+type Drawing = {
+  readonly seed: number;
+  readonly shape: NetworkShape;
+  readonly resolution: number;
+  readonly sample: (input: SampleInput) => Float32Array;
+};
+
+/**
+ * Fakes from seeded latents at the dataset's resolution; image i is the same whatever the count and whichever the snapshot's latents are
+ * compared with. A generator that has not grown to it yet shows its images with every pixel repeated, as the reference's networks do.
+ */
+export function* drawn({ seed, shape, resolution, sample }: Drawing, dataset: Dataset, count: number): Generator<Uint8Array> {
+  const minibatch = drawnAtOnce(shape);
+  const random = createRandom(seed);
+  for (let first = 0; first < count; first += minibatch) {
+    const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
+    const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
+    const images = toBytes(sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
+    yield enlarged(images, resolution, dataset.resolution, shape.channels).subarray(0, (count - first) * imageBytes(dataset));
+  }
+}
+
+const drawnAtOnce = ({ resolution }: NetworkShape): number => Math.min(evaluationMinibatch(resolution), 64);
 
 /** Images (NHWC bytes) of side `from` at side `to`, a multiple of it, by repeating pixels. */
 function enlarged(images: Uint8Array, from: number, to: number, channels: number): Uint8Array {

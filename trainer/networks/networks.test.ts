@@ -56,6 +56,17 @@ for (const options of SWITCHES) {
   });
 }
 
+test('networks of 1024x1024 RGB images draw and judge them, settled and fading in', () => {
+  const shape = { ...SMALL, resolution: 1024, channels: 3 as const, fmapBase: 1024, fmapMax: 2 };
+  const [G, D] = [randomWeights(generatorWeights(shape)), randomWeights(discriminatorWeights(shape))];
+  for (const fade of [{}, { fade: tf.scalar(0.5) }]) {
+    const images = generator(shape, G, { latents: numbers([1, 8]) as tf.Tensor2D, resolution: 1024, ...fade });
+    assert.deepEqual(images.shape, [1, 1024, 1024, 3]);
+    const [score = Number.NaN] = discriminator(shape, D, images, { resolution: 1024, ...fade }).scores.dataSync();
+    assert.ok(Number.isFinite(score));
+  }
+});
+
 test('labels reach the generator as further latents and leave the discriminator as logits', () => {
   const shape = { ...SMALL, labelSize: 3 };
   const G = randomWeights(generatorWeights(shape));

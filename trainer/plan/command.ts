@@ -55,11 +55,11 @@ async function measure(
   options: Options,
 ): Promise<PhaseSpeed | undefined> {
   if (options.estimate || !isWithin(memoryBytes, memoryLimit())) return undefined;
-  const { resolution, minibatch } = shape;
+  const { resolution, minibatch, microbatch } = shape;
   process.stderr.write(`measuring ${resolution}x${resolution}\n`);
   return measurePhase(
     // Labels are not known before the dataset is; a few more inputs of a dense layer cost nothing that could be seen.
     { options: stepOptions(run, { labelSize: 0 }), threads: run.threads, seed: run.seed, iterations: options.iterations },
-    { resolution, minibatch, fades: fadingImages > 0 },
+    { resolution, minibatch, microbatch, fades: fadingImages > 0 },
   );
 }

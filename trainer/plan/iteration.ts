@@ -1,7 +1,8 @@
 /** One iteration of training on made-up images: what it costs is what a real one costs but for reading the images. */
-import type { ProgramKey, StepOptions } from '../train/program.ts';
+import type { HostFeeds } from '../train/host-step.ts';
 import type { Random } from '../train/random.ts';
-import type { HostFeeds, Session } from '../train/session.ts';
+import type { Session } from '../train/session.ts';
+import type { ProgramKey, StepOptions } from '../train/step-options.ts';
 
 /** One D step with averaging and one G step of the current program, from arrays on the host to scalars on the host. */
 export function syntheticIteration(options: StepOptions, key: ProgramKey, session: Session, random: Random): () => void {

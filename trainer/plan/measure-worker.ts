@@ -1,9 +1,9 @@
 /** The child of `pggan plan` for one phase: its programs, fading and settled, compiled and run as in training, and timed. */
 import { type Backend, prepareBackend } from '../backend/backend.ts';
 import { asError } from '../../crds/errors.ts';
-import type { ProgramKey, StepOptions } from '../train/program.ts';
 import { createRandom } from '../train/random.ts';
 import { createSession, initialValues } from '../train/session.ts';
+import type { ProgramKey, StepOptions } from '../train/step-options.ts';
 import { secondsOf, syntheticIteration } from './iteration.ts';
 
 export type MeasureRequest = {

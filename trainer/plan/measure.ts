@@ -18,10 +18,10 @@ export type PhaseSpeed = {
 /** @throws {PgganError} BackendUnavailable when the process ends without an answer, as one does that is killed for its memory */
 export async function measurePhase(
   request: Omit<MeasureRequest, 'keys'>,
-  phase: { readonly resolution: number; readonly minibatch: number; readonly fades: boolean },
+  phase: { readonly resolution: number; readonly minibatch: number; readonly microbatch?: number | undefined; readonly fades: boolean },
 ): Promise<PhaseSpeed> {
-  const { resolution, minibatch, fades } = phase;
-  const keys = [...(fades ? [true] : []), false].map((fading) => ({ resolution, minibatch, fading }));
+  const { resolution, minibatch, microbatch, fades } = phase;
+  const keys = [...(fades ? [true] : []), false].map((fading) => ({ resolution, minibatch, microbatch, fading }));
   const began = performance.now();
   const answer = await askWorker({ ...request, keys }, `${resolution}x${resolution}`);
   const measured = (performance.now() - began) / 1000;

@@ -35,6 +35,7 @@ export function eventScalars(
     ...named(LOSSES, means),
     'TrainG/learning_rate': moment.generatorLearningRate,
     'TrainD/learning_rate': moment.discriminatorLearningRate,
+    ...Object.fromEntries(Object.entries(tick.metrics ?? {}).map(([name, value]) => [`Metrics/${name}`, value])),
     ...named({ 'G.finite': 'TrainG/overflow_frequency', 'D.finite': 'TrainD/overflow_frequency' }, means, (finite) => 1 - finite),
   };
 }

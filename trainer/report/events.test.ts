@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { judge } from '../../test/harness/judge.ts';
+import { tensorboardScalars } from '../../test/harness/tensorboard.ts';
 import { fileStore } from '../checkpoint/file-store.ts';
 import { mayWrite, temporaryFolder } from '../checkpoint/test-checkpoints.ts';
 import { eventScalars } from './event-scalars.ts';
 import { createEventsWriter, type EventsWriter } from './events.ts';
-
-/** What TensorBoard shows of a folder: tag -> [wall time, step, value] of every point. */
-const TENSORBOARD = `
-import json, logging, sys, types
-# TensorBoard's own switch for doing without TensorFlow, whose import takes ten seconds.
-sys.modules['tensorboard.compat.notf'] = types.ModuleType('notf')
-logging.disable(logging.CRITICAL)
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-shown = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0}).Reload()
-print(json.dumps({tag: [[e.wall_time, e.step, e.value] for e in shown.Scalars(tag)] for tag in shown.Tags()['scalars']}))
-`;
-type Shown = Readonly<Record<string, readonly (readonly [time: number, step: number, value: number])[]>>;
 
 /** A clock that stands still until it is set. */
 function clock(text: string) {
@@ -60,9 +48,8 @@ test('TensorBoard reads every scalar under the reference’s name, at the images
   const level = { resolution: 8, minibatch: 128, tickKimg: 140, generatorLearningRate: 0.5, discriminatorLearningRate: 0.25 };
   events.add(tick.images, eventScalars(tick, { ...level, lod: 6.75 }, means));
   await events.flush();
-  const out = judge(t, TENSORBOARD, [fileURLToPath(store.uri)]);
-  if (out === undefined) return;
-  const shown = JSON.parse(out) as Shown;
+  const shown = tensorboardScalars(t, fileURLToPath(store.uri));
+  if (shown === undefined) return;
   assert.deepEqual(Object.keys(shown).sort(), [...NAMES, 'Loss/discriminator', 'Loss/generator'].sort());
   const time = now().getTime() / 1000;
   for (const [tag, value] of [
@@ -100,9 +87,9 @@ test('after a resume TensorBoard shows the new steps in place of those that came
     keys,
     [1, 1, 1, 1, 2, 2].map((attempt, i) => `events.out.tfevents.${seconds + i}.attempt-${attempt}`),
   );
-  const out = judge(t, TENSORBOARD, [fileURLToPath(store.uri)]);
-  if (out === undefined) return;
-  const points = (JSON.parse(out) as Shown)['a']?.map(([, step, value]) => [step, value]);
+  const shown = tensorboardScalars(t, fileURLToPath(store.uri));
+  if (shown === undefined) return;
+  const points = shown['a']?.map(([, step, value]) => [step, value]);
   assert.deepEqual(points, [
     [100, 100],
     [200, 200],
@@ -121,8 +108,8 @@ test('values that are not finite are left out, and nothing new means no file', a
   await events.flush();
   await events.flush();
   assert.equal((await store.list('')).length, 1);
-  const out = judge(t, TENSORBOARD, [fileURLToPath(store.uri)]);
-  if (out !== undefined) assert.deepEqual(Object.keys(JSON.parse(out) as Shown), ['c']);
+  const shown = tensorboardScalars(t, fileURLToPath(store.uri));
+  if (shown !== undefined) assert.deepEqual(Object.keys(shown), ['c']);
 });
 
 test('ticks that follow each other fast share a file, and a writer that was fenced off writes none', async (t) => {

@@ -36,7 +36,7 @@ export function gridPng(images: ImageBatch, options: GridOptions): Buffer {
 }
 
 /** A grid as a picture. */
-function gridPicture(images: ImageBatch, { columns, rows, resolution }: GridOptions): Picture {
+export function gridPicture(images: ImageBatch, { columns, rows, resolution }: GridOptions): Picture {
   const [count, height, width, channels] = images.shape;
   checkBatch(images);
   const scale = (resolution ?? width) / width;

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { judge } from '../../test/harness/judge.ts';
 import { temporaryFolder } from '../checkpoint/test-checkpoints.ts';
-import { formatTime, metricsLine, TIME_FIELDS, type Tick, tickLine } from './log.ts';
+import { formatTime, measuredLine, metricsLine, TIME_FIELDS, type Tick, tickLine } from './log.ts';
 
 const tick: Tick = {
   tick: 4,
@@ -28,6 +28,13 @@ test('a tick is one line in the columns that existing tools parse', () => {
     tickLine(tick),
     'tick 4     kimg 621.6    lod 6.96  minibatch 128  time 1h 02m 05s   sec/tick 155.0   sec/kimg 0.97    maintenance 1.2',
   );
+});
+
+test('figures are a line of their own for people and fields of the tick for programs', () => {
+  const metrics = { SWDx1e3_16: 20.55555, SWDx1e3_avg: 21 };
+  assert.equal(measuredLine(metrics), 'metrics  SWDx1e3_16 20.5556 SWDx1e3_avg 21.0000');
+  const line = JSON.parse(metricsLine({ ...tick, metrics })) as Record<string, unknown>;
+  assert.deepEqual([line['SWDx1e3_16'], line['SWDx1e3_avg'], line['metrics']], [20.55555, 21, undefined]);
 });
 
 test('durations read as seconds, minutes, hours or days, rounded half to even', () => {

@@ -20,6 +20,8 @@ export type Tick = {
   readonly losses?: Losses | undefined;
   /** Further means, by name. */
   readonly scalars?: Readonly<Record<string, number>>;
+  /** Metrics of the averaged generator, where they were measured. */
+  readonly metrics?: Readonly<Record<string, number>> | undefined;
   readonly time: Date;
 };
 
@@ -37,13 +39,36 @@ export function tickLine({ tick, images, lod, minibatch, secondsTotal, secondsPe
   ].join(' ');
 }
 
+/** The line below it where metrics were measured. */
+export function measuredLine(metrics: Readonly<Record<string, number>>): string {
+  return `metrics  ${Object.entries(metrics)
+    .map(([name, value]) => `${name} ${fixed(value, 4)}`)
+    .join(' ')}`;
+}
+
 /** The names of what differs between two runs of equal weights: wall clock, and nothing else. */
 export const TIME_FIELDS = ['secondsTotal', 'secondsPerTick', 'secondsPerKimg', 'secondsMaintenance', 'imagesPerSecond', 'time'] as const;
 
 /** A line of metrics.jsonl: one JSON object per tick. Numbers that are not finite are null. */
-export function metricsLine({ losses, scalars, time, ...tick }: Tick): string {
+export function metricsLine({ losses, scalars, metrics, time, ...tick }: Tick): string {
   const imagesPerSecond = tick.secondsPerKimg > 0 ? 1000 / tick.secondsPerKimg : null;
-  return JSON.stringify({ ...tick, kimg: tick.images / 1000, ...losses, ...scalars, imagesPerSecond, time: time.toISOString() });
+  return JSON.stringify({
+    ...tick,
+    kimg: tick.images / 1000,
+    ...losses,
+    ...scalars,
+    ...metrics,
+    imagesPerSecond,
+    time: time.toISOString(),
+  });
+}
+
+/** The ticks of a metrics.jsonl, as plain objects: it may have been written by another version. */
+export function parseMetrics(text: string): readonly Readonly<Record<string, unknown>>[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
 }
 
 /** A duration as the reference writes it: `59s`, `1m 00s`, `1h 00m 00s`, `1d 00h 00m`. */

@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import { phases, type Schedule } from '../../crds/schedule.ts';
 import { type Chart, chartSvg, type Point, type Span } from './chart.ts';
+import { parseMetrics } from './log.ts';
 import { withText } from './png-text.ts';
 
 export type LossesOptions = {
@@ -16,10 +17,7 @@ export type LossesOptions = {
 
 /** The plot as PNG, or undefined where no tick has been reported yet. It shows no times: equal runs have equal plots. */
 export async function lossesPng({ title, schedule, gradientTarget, metrics, text }: LossesOptions): Promise<Buffer | undefined> {
-  const ticks = metrics
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  const ticks = parseMetrics(metrics);
   const spans = spansOf(schedule, ticks.map(imagesOf));
   if (!spans) return undefined;
   const values = (field: string): readonly Point[] =>

@@ -2,7 +2,7 @@
 import { type CheckpointManifest, digestOf, type LogSegment } from '../checkpoint/format.ts';
 import { findNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import type { Store } from '../checkpoint/store.ts';
-import { metricsLine, type Tick, tickLine } from './log.ts';
+import { measuredLine, metricsLine, type Tick, tickLine } from './log.ts';
 
 export const LOG = 'log.txt';
 export const METRICS = 'metrics.jsonl';
@@ -43,6 +43,7 @@ export function runLog(history: Readonly<Record<string, string>>, echo: (line: s
     line,
     tick(tick) {
       line(tickLine(tick));
+      if (tick.metrics) line(measuredLine(tick.metrics));
       add(METRICS, metricsLine(tick));
     },
     pending() {

@@ -3,17 +3,17 @@ import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { digestOf, jsonBytes, parseJson } from '../checkpoint/format.ts';
+import { JOB, RUN } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { OpenGenerator } from './open-generator.ts';
 
-const JOB = 'job.json';
 const MANIFEST = 'manifest.json';
 
 const job = z.object({
   version: z.literal(1),
   synthetic: z.literal(true),
   notice: z.string(),
-  data: z.enum(['phantom', 'images']),
+  data: z.enum(['phantom', 'images', 'unknown']),
   checkpoint: z.object({ uri: z.string(), digest: z.string(), images: z.number(), weightsDigest: z.string() }),
   seed: z.number(),
   resolution: z.number(),
@@ -34,6 +34,12 @@ export const imageKey = (index: number): string => `images/${String(index).padSt
  */
 export async function claimImages(store: Store, run: SynthesisRun, generator: OpenGenerator): Promise<void> {
   const mine = jobOf(run, generator);
+  if (await store.head(RUN)) {
+    throw new PgganError(
+      'FingerprintMismatch',
+      `${store.uri} is the folder of a training (it holds ${RUN}): give the SynthesisJob another name, or another output folder`,
+    );
+  }
   const foreign = (await store.head(JOB)) ? undefined : (await store.list('images/'))[0];
   if (foreign) {
     throw new PgganError(

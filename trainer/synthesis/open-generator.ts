@@ -4,6 +4,8 @@ import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { runDocument, type StoreOptions, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
+import type { CheckpointManifest } from '../checkpoint/format.ts';
+import { importedOptions } from '../checkpoint/imported.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import { floatsOf } from '../checkpoint/safetensors.ts';
@@ -14,11 +16,16 @@ import { createSampler, type Sampler } from './sampler.ts';
 export type OpenGenerator = {
   readonly store: Store;
   readonly record: RunRecord;
-  /** The options that the run was trained with. */
-  readonly run: TrainingRun;
+  /** The options that the run was trained with; undefined for an imported snapshot, which does not say. */
+  readonly run: TrainingRun | undefined;
   readonly checkpoint: CheckpointRef;
+  readonly manifest: CheckpointManifest;
   readonly weightsDigest: string;
   readonly shape: NetworkShape;
+  /** Stored weights by name. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Level of detail that the checkpoint stands at. */
+  readonly lod: number;
   readonly warnings: readonly string[];
   sampler(minibatch: number, mode: ProgramDefinition['mode']): Sampler;
 };
@@ -28,33 +35,50 @@ export async function openGenerator(uri: string, s3?: StoreOptions): Promise<Ope
   const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema'], s3);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
-  const run = runDocument.safeParse(record.options);
-  if (!run.success || run.data.kind !== 'training') {
-    throw new PgganError(
-      'CheckpointInvalid',
-      `run.json in ${store.uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`,
-    );
-  }
+  const { run, network, resolution, firstResolution } = describe(record, store);
   const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, tensor]) => [name, floatsOf(tensor, name)]));
-  const { network, schedule } = run.data;
   const inputs = checkpoint.files['generator-ema'].tensors.get('4x4/Dense/weight')?.shape[0];
   if (inputs === undefined) throw new PgganError('CheckpointInvalid', `${checkpoint.key}generator-ema.safetensors has no 4x4/Dense/weight`);
-  const shape = { ...network, resolution: schedule.resolution, labelSize: inputs - network.latentSize };
+  const shape = { ...network, resolution, labelSize: inputs - network.latentSize };
+  const lod = checkpoint.state.previousLod ?? Math.log2(resolution / firstResolution);
   return {
     store,
     record,
-    run: run.data,
+    run,
     checkpoint: checkpoint.ref,
+    manifest: checkpoint.manifest,
     weightsDigest: checkpoint.manifest.weightsDigest,
     shape,
+    weights,
+    lod,
     warnings: skipped.map(({ key: damaged, reason }) => `checkpoint ${damaged} is damaged and was skipped: ${reason}`),
-    sampler: (minibatch, mode) =>
-      createSampler({
-        shape,
-        weights,
-        lod: checkpoint.state.previousLod ?? Math.log2(schedule.resolution / schedule.initialResolution),
-        minibatch,
-        mode,
-      }),
+    sampler: (minibatch, mode) => createSampler({ shape, weights, lod, minibatch, mode }),
   };
+}
+
+/** The options that a generator was trained with. @throws {PgganError} OptionsInvalid for one that was imported */
+export function trainingOf({ run, store }: OpenGenerator): TrainingRun {
+  if (run) return run;
+  throw new PgganError(
+    'OptionsInvalid',
+    `${store.uri} was imported from a snapshot, which does not say what data it was trained on: train on from it (spec.initFrom) first`,
+  );
+}
+
+/** What the networks of a folder are, from its run.json. */
+function describe({ options }: RunRecord, { uri }: Store) {
+  const imported = importedOptions.safeParse(options);
+  if (imported.success) {
+    const { network, resolution } = imported.data;
+    return { run: undefined, network, resolution, firstResolution: resolution };
+  }
+  const run = runDocument.safeParse(options);
+  if (!run.success || run.data.kind !== 'training') {
+    throw new PgganError(
+      'CheckpointInvalid',
+      `run.json in ${uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`,
+    );
+  }
+  const { network, schedule } = run.data;
+  return { run: run.data, network, resolution: schedule.resolution, firstResolution: schedule.initialResolution };
 }

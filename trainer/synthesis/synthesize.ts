@@ -23,6 +23,7 @@ export async function runSynthesis(
   print: (line: string) => void,
 ): Promise<number> {
   const generator = await openGenerator(run.checkpoint.uri, run.store);
+  for (const warning of generator.warnings) print(`warning: ${warning}`);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
   const wanted = shardIndexes(run);

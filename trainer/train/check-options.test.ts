@@ -24,6 +24,11 @@ test('what the operator accepts the trainer accepts: a minibatch below the initi
 
 const refused = [
   ['a minibatch that its groups do not divide', { 'spec/phases': [{ resolution: 512, minibatch: 6 }] }, /at 512x512 the minibatch is 6/],
+  [
+    'a microbatch that splits groups',
+    { 'spec/phases': [{ resolution: 8, microbatch: 2 }] },
+    /at 8x8 the microbatch is 2, which is no whole number of groups of 4/,
+  ],
   ['a run that ends before its last fade does', { 'spec/totalKimg': 100 }, /spec\.totalKimg: the run ends at 100 kimg/],
   ['a network that never grows', { 'spec/schedule': { trainKimg: 0, transitionKimg: 0 } }, /would stay at 4x4/],
 ] as const;

@@ -24,4 +24,4 @@ export function checkOptions(run: TrainingRun, dataset: Pick<Dataset, 'folder' |
     throw new PgganError('OptionsInvalid', faults.map(({ kind, message }) => `${FIELDS[kind]}: ${message}`).join('; '));
 }
 
-const FIELDS = { growth: 'spec.schedule.trainKimg', length: 'spec.totalKimg', minibatch: 'minibatch' } as const;
+const FIELDS = { growth: 'spec.schedule.trainKimg', length: 'spec.totalKimg', minibatch: 'minibatch', microbatch: 'microbatch' } as const;

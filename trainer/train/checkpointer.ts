@@ -1,6 +1,7 @@
 /** When a checkpoint is due, and what goes into it: the session's variables, the loop's position and the log lines since the last one. */
 import type { CheckpointRef, Waiting } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
+import { scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointContent } from '../checkpoint/checkpoint.ts';
 import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.ts';
 import { type SaveEnd, startSaver } from '../checkpoint/saver.ts';
@@ -12,10 +13,13 @@ import type { Session } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { toTensorFiles } from './tensor-files.ts';
+import type { Measured } from './tick-metrics.ts';
 
 export interface Checkpointer {
   /** The newest checkpoint of the run: the one restored, or the one saved last. */
   readonly newest: CommittedCheckpoint | undefined;
+  /** Metrics of the averaged generator after `images`: they go into the checkpoint there, which is due. */
+  measured(images: number, values: Measured): void;
   /** What the save in flight waits for. */
   readonly waiting: Waiting | undefined;
   /** By images or by wall clock, whichever comes first, once the save before it is through. */
@@ -23,7 +27,7 @@ export interface Checkpointer {
   /** Throws what went wrong in the background. Costs nothing. */
   check(): void;
   /** Copies the variables and saves them in the background. */
-  begin(position: Position): void;
+  begin(position: Position): Promise<void>;
   /**
    * Waits for what is in flight, then saves, and returns when that is done; `phaseEnd` is the resolution whose phase ends here. After a
    * request to stop, what is in flight is given up and the new checkpoint staged before it is saved.
@@ -80,6 +84,11 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
   );
   stop.onRequest(() => saver.stop());
 
+  let measured: { readonly images: number; readonly values: Measured } | undefined;
+  const environmentAt = ({ imagesAtIterationStart }: Position): CheckpointState['environment'] => {
+    const { microbatch } = scheduleAt(run.schedule, imagesAtIterationStart);
+    return { ...options.environment, ...(microbatch === undefined ? {} : { microbatch }) };
+  };
   const contentAt = (position: Position, logs: CheckpointContent['logs'], phaseEnd?: number): CheckpointContent => ({
     images: position.images,
     files: toTensorFiles(open.options.shape, session.snapshot()),
@@ -89,12 +98,13 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
       secondsAtTickStart: watch.tickStart(),
       nextSnapshots: {},
       attempt: writer.attempt,
-      environment: options.environment,
+      environment: environmentAt(position),
     },
     logs,
     parent: newest,
     origin: origin?.checkpoint,
     phaseEnd,
+    metrics: measured?.images === position.images ? measured.values : undefined,
     time: new Date(),
   });
   const save = (position: Position, phaseEnd?: number): Promise<SaveEnd> => {
@@ -113,13 +123,20 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     get waiting() {
       return waiting;
     },
+    measured(images, values) {
+      measured = { images, values };
+    },
     due(position) {
+      if (measured?.images === position.images && begun.images !== position.images) return true;
       if (saver.busy) return false;
       const { everyKimg, everySeconds } = run.checkpoints;
       return position.images - begun.images >= everyKimg * 1000 || watch.total() - begun.seconds >= everySeconds;
     },
     check: () => saver.check(),
-    begin(position) {
+    async begin(position) {
+      // Only one that was measured cannot wait for another position.
+      if (saver.busy) await inFlight;
+      if (stop.requested) return;
       inFlight = save(position);
       // What goes wrong is thrown by check().
       inFlight.catch(() => undefined);

@@ -1,26 +1,35 @@
 /** What each step is fed: reals in the run's data order, latents, mixing factors and labels drawn by (seed, stream, images shown). */
+import type { OptimizerOptions } from '../../crds/run.ts';
 import type { Moment } from '../../crds/schedule.ts';
 import { batchIndexes } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { StepOptions } from './program.ts';
+import type { HostFeeds } from './host-step.ts';
 import type { Random } from './random.ts';
-import type { HostFeeds } from './session.ts';
+import type { StepOptions } from './step-options.ts';
 
-export type FeedSource = { readonly options: StepOptions; readonly dataset: Dataset; readonly random: Random };
+/** What the feeds depend on of the options. */
+export type FeedOptions = Pick<StepOptions, 'mirrorAugment'> & { readonly shape: Pick<StepOptions['shape'], 'latentSize'> };
+
+export type FeedSource = {
+  readonly options: FeedOptions;
+  readonly dataset: Labelled & Pick<Dataset, 'images' | 'channels' | 'read'>;
+  readonly random: Random;
+};
+
+type Labelled = Pick<Dataset, 'labels' | 'labelSize'>;
 
 /** Share of the previous resolution in the picture, in [0, 1): the fractional part of the level of detail. */
 export function fadeOf(lod: number): number {
   return lod - Math.floor(lod);
 }
 
-/** Feeds of the D step that shows real images `images` to `images + minibatch - 1`. `updates` counts D's since the last reset of Adam. */
-export function discriminatorFeeds(source: FeedSource, moment: Moment, images: number, updates: number): HostFeeds {
+/** Feeds of the D step that shows real images `images` to `images + minibatch - 1`, but for Adam's. */
+export function discriminatorFeeds(source: FeedSource, moment: Moment, images: number): HostFeeds {
   const { options, dataset, random } = source;
   const { minibatch: n, resolution: r } = moment;
   const indexes = batchIndexes(random, dataset.images, images, n);
   return {
     ...commonFeeds(source, moment, 'D', images),
-    ...adamFeeds(options, moment.discriminatorLearningRate, updates),
     reals: { shape: [n, r, r, dataset.channels], data: new Float32Array(dataset.read(r, indexes)) },
     mixing: { shape: [n, 1, 1, 1], data: random.uniform('mixing', images, n) },
     ...(options.mirrorAugment
@@ -31,19 +40,18 @@ export function discriminatorFeeds(source: FeedSource, moment: Moment, images: n
 }
 
 /** Feeds of the G step that follows that D step. Its labels are fresh draws from the dataset's. */
-export function generatorFeeds(source: FeedSource, moment: Moment, images: number, updates: number): HostFeeds {
-  const { options, dataset, random } = source;
+export function generatorFeeds(source: FeedSource, moment: Moment, images: number): HostFeeds {
+  const { dataset, random } = source;
   const rows = dataset.labels ? random.integers('labels', images, moment.minibatch, dataset.images) : undefined;
   return {
     ...commonFeeds(source, moment, 'G', images),
-    ...adamFeeds(options, moment.generatorLearningRate, updates),
     ...(rows ? { labels: labelRows(dataset, rows) } : {}),
   };
 }
 
 /** Rows of the dataset's labels, [n, L]. */
 export function labelRows(
-  dataset: Dataset,
+  dataset: Labelled,
   indexes: ArrayLike<number>,
 ): { readonly shape: readonly number[]; readonly data: Float32Array } {
   const size = dataset.labelSize;
@@ -64,6 +72,7 @@ function commonFeeds({ options, random }: FeedSource, moment: Moment, network: '
   };
 }
 
-function adamFeeds({ optimizer }: StepOptions, learningRate: number, updates: number): HostFeeds {
+/** Feeds of Adam; `updates` counts the network's since the last reset. */
+export function adamFeeds(optimizer: OptimizerOptions, learningRate: number, updates: number): HostFeeds {
   return { learningRate, beta1Power: optimizer.beta1 ** (updates + 1), beta2Power: optimizer.beta2 ** (updates + 1) };
 }

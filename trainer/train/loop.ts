@@ -3,9 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, resetsOptimizer, scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointState } from '../checkpoint/format.ts';
-import { discriminatorFeeds, fadeOf, type FeedSource, generatorFeeds } from './feeds.ts';
-import type { ProgramKey } from './program.ts';
+import { adamFeeds, fadeOf } from './feeds.ts';
+import type { FeedStream } from './feed-stream.ts';
+import type { PairFeeds } from './feed-worker.ts';
+import { phaseOver } from './pairs.ts';
 import type { Scalars, Session } from './session.ts';
+import type { ProgramKey } from './step-options.ts';
 import { addSample, prefixed, type Sums } from './tick.ts';
 
 /** Where a run stands between two D+G pairs: with the variables' values, everything needed to go on exactly. */
@@ -47,7 +50,7 @@ export type LoopEnd = { readonly reason: 'phaseComplete' | 'stopRequested'; read
 export async function trainLoop(
   run: TrainingRun,
   resolution: number,
-  source: FeedSource,
+  feeds: FeedStream,
   session: Session,
   start: Position,
   events: LoopEvents,
@@ -57,11 +60,11 @@ export async function trainLoop(
   if (position.repeatIndex > 0) session.enter(programKey(scheduleAt(run.schedule, position.imagesAtIterationStart)));
   for (;;) {
     if (position.repeatIndex === 0) {
-      if (phaseOver(run, resolution, position)) return { reason: 'phaseComplete', position };
+      if (phaseOver(run, resolution, position.images)) return { reason: 'phaseComplete', position };
       position = startIteration(run, session, position, scheduleAt(run.schedule, position.images));
     }
     const moment = scheduleAt(run.schedule, position.imagesAtIterationStart);
-    position = trainPair(run, source, session, position, moment);
+    position = trainPair(run, await feeds.next(position.images), session, position, moment);
     await events.stepped(position, moment);
     const tickOver = position.images >= position.imagesAtTickStart + moment.tickKimg * 1000 || position.images >= endOfRun;
     if (position.repeatIndex === 0 && tickOver) {
@@ -72,19 +75,16 @@ export async function trainLoop(
     // A step blocks the process; signals and the end of a parent arrive here.
     await setImmediate();
     // At the very end of a phase its own checkpoint is due, whatever else is asked for.
-    if (position.repeatIndex === 0 && phaseOver(run, resolution, position)) return { reason: 'phaseComplete', position };
+    if (position.repeatIndex === 0 && phaseOver(run, resolution, position.images)) return { reason: 'phaseComplete', position };
     if (events.stopRequested()) return { reason: 'stopRequested', position };
     if (events.checkpointDue(position)) await events.checkpoint(position, moment);
   }
 }
 
-function phaseOver(run: TrainingRun, resolution: number, { images }: Position): boolean {
-  return images >= run.totalKimg * 1000 || scheduleAt(run.schedule, images).resolution > resolution;
-}
-
 /** What the program of a moment is compiled for. */
 export function programKey(moment: Moment): ProgramKey {
-  return { resolution: moment.resolution, minibatch: moment.minibatch, fading: fadeOf(moment.lod) > 0 };
+  const { resolution, minibatch, microbatch } = moment;
+  return { resolution, minibatch, microbatch, fading: fadeOf(moment.lod) > 0 };
 }
 
 function startIteration(run: TrainingRun, session: Session, position: Position, moment: Moment): Position {
@@ -99,10 +99,14 @@ function startIteration(run: TrainingRun, session: Session, position: Position, 
   };
 }
 
-function trainPair(run: TrainingRun, source: FeedSource, session: Session, position: Position, moment: Moment): Position {
+function trainPair(run: TrainingRun, feeds: PairFeeds, session: Session, position: Position, moment: Moment): Position {
   const { images, adamStep } = position;
-  const D = session.step('discriminator', discriminatorFeeds(source, moment, images, adamStep.discriminator));
-  const G = session.step('generator', generatorFeeds(source, moment, images, adamStep.generator));
+  const { discriminatorLearningRate, generatorLearningRate } = moment;
+  const D = session.step('discriminator', {
+    ...feeds.discriminator,
+    ...adamFeeds(run.optimizer, discriminatorLearningRate, adamStep.discriminator),
+  });
+  const G = session.step('generator', { ...feeds.generator, ...adamFeeds(run.optimizer, generatorLearningRate, adamStep.generator) });
   return {
     ...position,
     images: images + moment.minibatch,

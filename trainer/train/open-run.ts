@@ -1,9 +1,8 @@
 /** Opens a run for one process: the dataset, the right to write, run.json, and the newest good checkpoint or the run it is forked from. */
-import { readFileSync } from 'node:fs';
-import { asError, PgganError } from '../../crds/errors.ts';
+import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
-import { phases } from '../../crds/schedule.ts';
+import { phases, scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.ts';
 import { findFrom, loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from '../checkpoint/load-checkpoint.ts';
@@ -13,8 +12,9 @@ import { checkClaim, claimRun, type RunClaim, type RunRecord, readRun } from '..
 import { stagingFolder, uploadStaged } from '../checkpoint/staging.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { softwareVersions } from '../software.ts';
 import { checkOptions } from './check-options.ts';
-import type { StepOptions } from './program.ts';
+import type { StepOptions } from './step-options.ts';
 
 /** A run that this process may write to. */
 export type ClaimedRun = {
@@ -68,7 +68,11 @@ export async function openRun(run: TrainingRun): Promise<OpenRun> {
         tensors = undefined;
         return taken;
       },
-      warnings: [...(uploaded === undefined ? [] : [uploaded]), ...skippedText(found?.skipped ?? [])],
+      warnings: [
+        ...(uploaded === undefined ? [] : [uploaded]),
+        ...skippedText(found?.skipped ?? []),
+        ...otherMicrobatch(run, found?.checkpoint),
+      ],
     };
   } catch (error) {
     await claimed.close();
@@ -167,14 +171,14 @@ export function stepOptions(run: TrainingRun, dataset: Pick<Dataset, 'labelSize'
   };
 }
 
-function softwareVersions(): Readonly<Record<string, string>> {
-  try {
-    const { name, version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-      name: string;
-      version: string;
-    };
-    return { [name]: version, node: process.version };
-  } catch (error) {
-    return { node: process.version, note: `package.json could not be read: ${asError(error).message}` };
-  }
+/** What there is to say where the phase that a checkpoint stands in goes on in other microbatches than it was begun in. */
+function otherMicrobatch({ schedule, task }: TrainingRun, checkpoint: LoadedCheckpoint | undefined): readonly string[] {
+  if (!checkpoint) return [];
+  const { imagesAtIterationStart, environment } = checkpoint.state;
+  const { resolution, minibatch, microbatch = minibatch } = scheduleAt(schedule, imagesAtIterationStart);
+  const before = environment['microbatch'] ?? minibatch;
+  if (before === microbatch || (task.kind === 'train' && task.resolution !== resolution)) return [];
+  return [
+    `the checkpoint was computed in microbatches of ${String(before)}, this process uses ${microbatch}; the run goes on, but not to the same bits`,
+  ];
 }

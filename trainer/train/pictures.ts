@@ -11,9 +11,9 @@ import { lossesPng } from '../report/losses.ts';
 import { METRICS } from '../report/run-log.ts';
 import { createSampler } from '../synthesis/sampler.ts';
 import { fadeOf, labelRows } from './feeds.ts';
-import type { StepOptions } from './program.ts';
 import type { Random } from './random.ts';
 import type { Session } from './session.ts';
+import type { StepOptions } from './step-options.ts';
 import { fromTensorFiles } from './tensor-files.ts';
 
 /** The reference's layout, capped so that small networks do not spend their time on drawing. */

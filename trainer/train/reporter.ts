@@ -10,6 +10,7 @@ import { writeTermination } from '../report/termination.ts';
 import type { Position } from './loop.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { meansOf, type Sums } from './tick.ts';
+import type { Measured } from './tick-metrics.ts';
 
 export interface Reporter {
   /** Brings the progress document up to date; served at once, left as the termination message only where `lasting`. */
@@ -18,8 +19,8 @@ export interface Reporter {
   waiting(reason: Waiting | undefined): void;
   /** A D+G pair is done. */
   stepped(position: Position, moment: Moment): void;
-  /** Writes the tick's lines. */
-  tick(position: Position, moment: Moment, sums: Sums): void;
+  /** Writes the tick's lines, with the metrics that were measured at its end. */
+  tick(position: Position, moment: Moment, sums: Sums, metrics?: Measured): void;
 }
 
 export type ReporterOptions = {
@@ -74,7 +75,7 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
       tell({ state: Number.isInteger(moment.lod) ? 'Training' : 'FadingIn', ...where(position, moment) });
       server.step();
     },
-    tick(position, moment, sums) {
+    tick(position, moment, sums, metrics) {
       if (!context) return;
       const { seconds, maintenance } = context.watch.endTick();
       const kimg = (position.images - context.imagesAtTickStart()) / 1000;
@@ -89,6 +90,7 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
         secondsPerTick: seconds,
         secondsPerKimg,
         secondsMaintenance: maintenance,
+        metrics,
       };
       context.log.tick({
         ...tick,
@@ -100,7 +102,11 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
       // Losses that are no numbers must not leave the last good ones standing.
       const { losses: _before, ...rest } = progress;
       progress = rest;
-      tell({ tick: position.tick, ...(losses ? { losses } : {}), secondsPerKimg, imagesPerSecond: 1000 / secondsPerKimg }, true);
+      const measured = metrics ? { metrics: { images: position.images, values: metrics } } : {};
+      tell(
+        { tick: position.tick, ...(losses ? { losses } : {}), ...measured, secondsPerKimg, imagesPerSecond: 1000 / secondsPerKimg },
+        true,
+      );
     },
   };
 }

@@ -5,21 +5,26 @@ import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
 import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { layerTable } from '../networks/layer-table.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
-import { prepare, startOf, startValues } from './begin.ts';
+import { startOf, startValues } from './begin.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
 import { type Checkpointer, createCheckpointer } from './checkpointer.ts';
+import { type FeedStream, openFeedStream } from './feed-stream.ts';
 import { writeFinalNetwork } from './final-network.ts';
 import { type Position, programKey, trainLoop } from './loop.ts';
 import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
 import { createRandom } from './random.ts';
 import { createReporter } from './reporter.ts';
+import { prepareRunBackend } from './run-backend.ts';
 import { createSession } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
+import { createTickMetrics } from './tick-metrics.ts';
 
 export type PhaseIo = {
   readonly server: ReportServer;
@@ -34,9 +39,12 @@ export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
   const reporter = createReporter({ server: io.server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
   const open = await openRun(run);
+  const { options, dataset } = open;
+  const feeds = openFeedStream({ plan: run, resolution, start: startOf(open), options, dataset: fed(dataset), files: dataset.files });
   try {
-    return await trainPhase(run, resolution, open, reporter, io);
+    return await trainPhase(run, resolution, { open, feeds, reporter }, io);
   } finally {
+    await feeds.close();
     await open.close();
   }
 }
@@ -44,13 +52,12 @@ export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo
 async function trainPhase(
   run: TrainingRun,
   resolution: number,
-  open: OpenRun,
-  reporter: ReturnType<typeof createReporter>,
+  { open, feeds, reporter }: { readonly open: OpenRun; readonly feeds: FeedStream; readonly reporter: ReturnType<typeof createReporter> },
   { stop, print }: PhaseIo,
 ): Promise<number> {
   const { dataset, options, restored, writer } = open;
   const warnings = [...open.warnings];
-  const { backend, mode } = await prepare(run, open, warnings);
+  const { backend, mode } = await prepareRunBackend(run, restored, warnings);
   // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
   const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
   const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
@@ -89,6 +96,7 @@ async function trainPhase(
     waiting: (reason) => reporter.waiting(reason),
     remark: print,
   });
+  const metrics = createTickMetrics({ run, dataset, options, session, alive: async () => checkpointer.check() });
   try {
     const pictures = createPictures(run, store, dataset, options, random);
     let imagesAtTickStart = start.imagesAtTickStart;
@@ -110,7 +118,7 @@ async function trainPhase(
       watch.maintenance(async () => {
         reporter.tell({ state: 'Checkpointing' });
         await events.flush();
-        checkpointer.begin(position);
+        await checkpointer.begin(position);
       });
     const finish = (position: Position, phaseEnd?: number): ReturnType<Checkpointer['finish']> =>
       watch.maintenance(async () => {
@@ -129,6 +137,7 @@ async function trainPhase(
     };
 
     if (start.images === (open.origin?.images ?? 0)) {
+      for (const network of ['G', 'D'] as const) print(`${layerTable(network, options.shape)}\n`);
       await watch.maintenance(() => pictures.reals());
       const moment = scheduleAt(run.schedule, start.images);
       session.enter(programKey(moment));
@@ -136,14 +145,16 @@ async function trainPhase(
       // From then on a fork needs nothing of the run that it came from.
       if (open.origin) await begin(start);
     }
-    const end = await trainLoop(run, resolution, { options, dataset, random }, session, start, {
+    const end = await trainLoop(run, resolution, feeds, session, start, {
       async stepped(position, moment) {
         reporter.stepped(position, moment);
         checkpointer.check();
         if (isFull(checkpointer)) await watch.maintenance(() => roomFor(checkpointer, stop));
       },
       async tick(position, moment, sums) {
-        reporter.tick(position, moment, sums);
+        const measured = await watch.maintenance(async () => metrics?.at(position, moment));
+        if (measured) checkpointer.measured(position.images, measured);
+        reporter.tick(position, moment, sums, measured);
         imagesAtTickStart = position.imagesAtTickStart;
         await unlessStopping(stop, async () => {
           await watch.maintenance(() => events.flushSometimes());
@@ -163,7 +174,7 @@ async function trainPhase(
       session.enter(programKey(last));
       await picture(position.images, last);
       // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
-      if (isLast) await writeFinalNetwork(store, run, open, session, position);
+      if (isLast) await writeFinalNetwork(store, run, open, session, position.images, last.lod);
       return true;
     });
     if (!drawn) return await leave(position);
@@ -172,13 +183,19 @@ async function trainPhase(
     await pictures.losses();
     if (isLast) reporter.tell({ picture: await pictures.growth() });
     reporter.tell({ state: 'Complete', images: position.images }, true);
-    print(`phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg`);
+    print(
+      `phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg; steps waited ${feeds.waitedSeconds().toFixed(1)} s for images`,
+    );
     session.dispose();
     return EXIT.complete;
   } finally {
+    await metrics?.dispose();
     await checkpointer.close();
   }
 }
+
+/** What the feeds need of a dataset, as plain data. */
+const fed = ({ images, channels, labelSize, labels }: Dataset) => ({ images, channels, labelSize, ...(labels ? { labels } : {}) });
 
 const isFull = ({ waiting }: Checkpointer): boolean => waiting?.code === 'StoreFull';
 

@@ -1,22 +1,22 @@
 /** The networks of a run while it trains: the compiled program of the current resolution, and host copies of every variable it does not hold. */
-import * as tf from '@tensorflow/tfjs';
 import { compileProgram } from '../backend/compile.ts';
-import type { Feeds, Program, ProgramDefinition } from '../backend/program.ts';
+import type { Program, ProgramDefinition } from '../backend/program.ts';
 import { discriminatorWeights, generatorWeights } from '../networks/weights.ts';
 import { type SampleInput, sampleAll } from '../synthesis/minibatches.ts';
-import { type ProgramKey, scalarNames, type StepOptions, trainingProgram } from './program.ts';
+import { type HostFeeds, runOnHost } from './host-step.ts';
+import { stepInParts } from './microbatches.ts';
+import { isTrained, trainingProgram } from './program.ts';
 import type { Random } from './random.ts';
+import { microbatchOf, type NetworkStep, type ProgramKey, scalarNames, type StepOptions } from './step-options.ts';
 
 export type VariableValues = ReadonlyMap<string, Float32Array>;
-/** Inputs of a step: arrays with their shapes, or numbers. */
-export type HostFeeds = Readonly<Record<string, number | { readonly shape: readonly number[]; readonly data: Float32Array }>>;
 export type Scalars = Readonly<Record<string, number>>;
 
 export interface Session {
   /** Makes the program for `key` the current one; compiles when it differs from the last. */
   enter(key: ProgramKey): void;
   /** One update; returns the step's scalars. */
-  step(name: 'discriminator' | 'generator', feeds: HostFeeds): Scalars;
+  step(name: NetworkStep, feeds: HostFeeds): Scalars;
   /** Images [N, r, r, C] in [-1, 1] of the averaged generator at the current resolution and fade; any N. */
   sample(input: SampleInput, fade?: number): Float32Array;
   /** Sets the moments of Adam of both networks to zero. */
@@ -33,7 +33,7 @@ export function createSession(options: StepOptions, mode: ProgramDefinition['mod
 
   const leave = (): void => {
     if (!current) return;
-    for (const [name, value] of current.program.read()) all.set(name, value);
+    for (const [name, value] of current.program.read(current.names)) all.set(name, value);
     current.program.dispose();
     current = undefined;
   };
@@ -47,7 +47,7 @@ export function createSession(options: StepOptions, mode: ProgramDefinition['mod
       if (current && sameKey(current.key, key)) return;
       leave();
       const definition = trainingProgram(options, key, mode);
-      const names = Object.keys(definition.variables);
+      const names = Object.keys(definition.variables).filter(isTrained);
       const program = compileProgram(definition);
       program.write(new Map(names.map((name) => [name, valueOf(all, name)])));
       // The program holds them now; a second copy of the optimizer's state would be hundreds of megabytes.
@@ -55,33 +55,25 @@ export function createSession(options: StepOptions, mode: ProgramDefinition['mod
       current = { key, program, names };
     },
     step(name, feeds) {
-      return withTensors(feeds, (tensors) => {
-        const { scalars } = running().program.run(name, tensors);
-        if (!scalars) throw new Error(`step ${name} returned no scalars`);
-        const data = scalars.dataSync();
-        scalars.dispose();
-        return Object.fromEntries(scalarNames(name, options.shape.labelSize).map((scalar, i) => [scalar, data[i] ?? Number.NaN]));
-      });
+      const { program, key } = running();
+      const values =
+        microbatchOf(key) < key.minibatch
+          ? stepInParts(program, key, options.shape.mbstdGroupSize, name, feeds)
+          : runOnHost(program, name, feeds, 'scalars');
+      return Object.fromEntries(scalarNames(name, options.shape.labelSize).map((scalar, i) => [scalar, values[i] ?? Number.NaN]));
     },
     sample(input, fade = 0) {
       const { program, key } = running();
       const { latentSize, labelSize } = options.shape;
-      return sampleAll(input, { latentSize, labelSize, minibatch: key.minibatch }, ({ latents, labels }) =>
-        withTensors(
-          {
-            latents: { shape: [key.minibatch, latentSize], data: latents },
-            ...(labels ? { labels: { shape: [key.minibatch, labelSize], data: labels } } : {}),
-            ...(key.fading ? { fade } : {}),
-          },
-          (tensors) => {
-            const { images } = program.run('sample', tensors);
-            if (!images) throw new Error('step sample returned no images');
-            const data = Float32Array.from(images.dataSync());
-            images.dispose();
-            return data;
-          },
-        ),
-      );
+      const minibatch = microbatchOf(key);
+      return sampleAll(input, { latentSize, labelSize, minibatch }, ({ latents, labels }) => {
+        const feeds = {
+          latents: { shape: [minibatch, latentSize], data: latents },
+          ...(labels ? { labels: { shape: [minibatch, labelSize], data: labels } } : {}),
+          ...(key.fading ? { fade } : {}),
+        };
+        return runOnHost(program, 'sample', feeds, 'images');
+      });
     },
     resetOptimizer() {
       for (const [name, value] of all) if (isMoment(name)) all.set(name, new Float32Array(value.length));
@@ -121,25 +113,11 @@ export function initialValues(options: StepOptions, random: Random): VariableVal
 const isMoment = (name: string): boolean => name.startsWith('adam_');
 
 function sameKey(a: ProgramKey, b: ProgramKey): boolean {
-  return a.resolution === b.resolution && a.minibatch === b.minibatch && a.fading === b.fading;
+  return a.resolution === b.resolution && a.minibatch === b.minibatch && microbatchOf(a) === microbatchOf(b) && a.fading === b.fading;
 }
 
 function valueOf(values: VariableValues, name: string): Float32Array {
   const value = values.get(name);
   if (!value) throw new Error(`no value for variable ${name}`);
   return value;
-}
-
-function withTensors<T>(feeds: HostFeeds, use: (tensors: Feeds) => T): T {
-  const tensors = Object.fromEntries(
-    Object.entries(feeds).map(([name, value]) => [
-      name,
-      typeof value === 'number' ? tf.scalar(value) : tf.tensor(value.data, [...value.shape]),
-    ]),
-  );
-  try {
-    return use(tensors);
-  } finally {
-    tf.dispose(tensors);
-  }
 }

@@ -1,0 +1,13 @@
+/** What a trainer finds in its pod besides the run document: the names by which the operator tells it, and the trainer looks. */
+
+/** Environment variables of a trainer's pod. Manifests cannot set PGGAN_*. */
+export const POD_ENV = {
+  /** The run document, as JSON. */
+  run: 'PGGAN_RUN',
+  /** Which shard of a synthesis this process is, from 0: all pods of an Indexed Job share one run document. */
+  shard: 'PGGAN_SHARD',
+  /** Folder with the files accessKey and secretKey; they may appear late, or never. */
+  storeCredentials: 'PGGAN_STORE_CREDENTIALS',
+  /** PEM file of the certificate authority that signed the store's certificate. */
+  storeCa: 'PGGAN_STORE_CA',
+} as const;

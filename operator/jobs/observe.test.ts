@@ -1,0 +1,274 @@
+/** Jobs and pods in the shapes in which the API server lists them, and what plan() is told of each. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { observedJobs, lastProgress } from '../training/source.ts';
+import { observedShards } from '../synthesis/source.ts';
+import type { Listed } from './observe.ts';
+import { isDisrupted } from './pods.ts';
+import type { Job, JobSpec, Pod } from './wire.ts';
+
+const NOW = '2030-01-01T12:00:00Z';
+const START = '2030-01-01T10:00:00Z';
+const OWNER = { kind: 'PGGANTraining', metadata: { name: 'x', namespace: 'research', uid: 'training-1' } } as const;
+const PROGRESS = {
+  version: 'v1',
+  kind: 'training',
+  state: 'Stopped',
+  resolution: 8,
+  images: 700_000,
+  phaseEndImages: 1_800_192,
+  lod: 6,
+  tick: 3,
+  minibatch: 16,
+  epochs: 1,
+  attempt: 2,
+  checkpoint: { uri: 'file:///claims/runs/gan/research/x/checkpoints/000000700000', images: 700_000, digest: 'd', time: START },
+  time: '2030-01-01T11:00:00Z',
+} as const;
+
+test('a Job that waits for its queue is queued, one that was suspended on request is not', () => {
+  assert.deepEqual(stateOf(job({ spec: { suspend: true }, labels: { 'kueue.x-k8s.io/queue-name': 'gpu' } })), { kind: 'queued' });
+  assert.deepEqual(stateOf(job({ spec: { suspend: true } })), { kind: 'suspended' });
+});
+
+test('a finished Job is told by its condition, with its time; one that is about to fail still has a pod', () => {
+  const complete = condition('Complete', '2030-01-01T11:30:00Z');
+  const succeeded = job({
+    status: { succeeded: 1, completionTime: '2030-01-01T11:29:59Z', conditions: [condition('SuccessCriteriaMet'), complete] },
+  });
+  assert.deepEqual(stateOf(succeeded), { kind: 'succeeded', finishedAt: '2030-01-01T11:29:59Z' });
+  const failed = job({ status: { failed: 1, conditions: [condition('FailureTarget'), condition('Failed', '2030-01-01T11:30:00Z')] } });
+  assert.deepEqual(stateOf(failed), { kind: 'failed', finishedAt: '2030-01-01T11:30:00Z' });
+  const failing = job({ status: { failed: 1, conditions: [condition('FailureTarget')] } });
+  assert.deepEqual(stateOf(failing, [pod({ phase: 'Running' })]), { kind: 'active', pod: { kind: 'running' } });
+});
+
+test('a Job without a pod says since when, and why its pods are refused', () => {
+  assert.deepEqual(stateOf(job({ status: { startTime: '2030-01-01T10:05:00Z' } })), {
+    kind: 'active',
+    pod: { kind: 'none', since: '2030-01-01T10:05:00Z' },
+  });
+  const ended = pod({ phase: 'Failed', ...exit(75, { finishedAt: '2030-01-01T11:00:00Z' }) });
+  const refused = observedJobs(listed([job()], [ended], new Map([['job-1', 'exceeded quota: gpus']]))).jobs[0]?.state;
+  assert.deepEqual(refused, { kind: 'active', pod: { kind: 'none', since: '2030-01-01T11:00:00Z', message: 'exceeded quota: gpus' } });
+});
+
+test('a pod that is not placed, or whose image cannot be had, says so', () => {
+  const message = '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.';
+  const unplaced = pod({ phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] });
+  assert.deepEqual(stateOf(job(), [unplaced]), { kind: 'active', pod: { kind: 'pending', message: `Unschedulable: ${message}` } });
+  const pulling = pod({
+    phase: 'Pending',
+    containerStatuses: [container({ waiting: { reason: 'ImagePullBackOff', message: 'no such image' } })],
+  });
+  assert.deepEqual(stateOf(job(), [pulling]), { kind: 'active', pod: { kind: 'pending', message: 'ImagePullBackOff: no such image' } });
+  const creating = pod({ phase: 'Pending', containerStatuses: [container({ waiting: { reason: 'ContainerCreating' } })] });
+  assert.deepEqual(stateOf(job(), [creating]), { kind: 'active', pod: { kind: 'pending' } });
+});
+
+test('a pod is lost a minute after its grace is over, not a minute after its deletion was asked for', () => {
+  // deletionTimestamp already includes the grace.
+  assert.deepEqual(stateOf(job(), [terminating('2030-01-01T11:59:30Z')]), { kind: 'active', pod: { kind: 'running' } });
+  assert.deepEqual(stateOf(job(), [terminating('2030-01-01T11:58:59Z')]), {
+    kind: 'active',
+    pod: { kind: 'lost', since: '2030-01-01T11:58:59Z' },
+  });
+});
+
+test("a failure has the exit code of the pod that ended last, in the trainer's own words", () => {
+  const document = {
+    ...PROGRESS,
+    state: 'Failed',
+    failure: { code: 'StoreUnavailable', message: 'http://minio:9000 refuses the connection' },
+  };
+  const first = pod({ phase: 'Failed', ...exit(1, { finishedAt: '2030-01-01T10:30:00Z' }) });
+  const last = pod({ phase: 'Failed', ...exit(4, { finishedAt: '2030-01-01T11:00:00Z', message: `${JSON.stringify(document)}   ` }) });
+  const { failure, podsEnded, podsFailed } = only(job({ status: { failed: 1 } }), [last, first]);
+  assert.deepEqual(failure, { exitCode: 4, outOfMemory: false, message: 'http://minio:9000 refuses the connection' });
+  assert.deepEqual([podsFailed, podsEnded], [1, 2], 'ends that the Job does not count are counted by their pods');
+});
+
+test('a pod without a document is told by the end of its log, or by what Kubernetes says of it', () => {
+  const log = 'node:internal/modules\nError: libtensorflow.so.2: cannot open shared object file';
+  assert.equal(failureOf(exit(1, { message: log })).message, 'exit code 1: Error: libtensorflow.so.2: cannot open shared object file');
+  assert.equal(
+    failureOf({ reason: 'Evicted', message: 'The node was low on resource: memory.' }).message,
+    'its end was not seen: Evicted: The node was low on resource: memory.',
+  );
+  assert.equal(failureOf(exit(139, {})).message, 'exit code 139');
+});
+
+test('a torn document of a killed process is no message for people', () => {
+  const torn = JSON.stringify(PROGRESS).slice(0, 200);
+  assert.deepEqual(failureOf(exit(137, { reason: 'OOMKilled', message: torn })), {
+    exitCode: 137,
+    outOfMemory: true,
+    message: 'killed for want of memory',
+  });
+});
+
+test('nothing is made up about a container that its kubelet lost sight of', () => {
+  const unknown = exit(137, {
+    reason: 'ContainerStatusUnknown',
+    message: 'The container could not be located when the pod was terminated',
+  });
+  assert.equal(failureOf(unknown).exitCode, undefined);
+});
+
+test('an eviction is a disruption, a crash is none', () => {
+  const target = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI' };
+  assert.equal(isDisrupted(pod({ phase: 'Failed', conditions: [target] })), true);
+  assert.equal(isDisrupted(pod({ phase: 'Failed', ...exit(1, {}) })), false);
+});
+
+test('a failed Job whose pods are gone is told by its own condition', () => {
+  const message = 'Container trainer for pod research/x-8-abcde failed with exit code 2 matching FailJob rule at index 2';
+  const failed = job({ status: { failed: 1, conditions: [{ ...condition('Failed'), reason: 'PodFailurePolicy', message }] } });
+  assert.deepEqual(only(failed, []).failure, { exitCode: 2, outOfMemory: false, message });
+  const spent = job({
+    status: {
+      failed: 11,
+      conditions: [{ ...condition('Failed'), reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }],
+    },
+  });
+  assert.deepEqual(only(spent, []).failure, { outOfMemory: false, message: 'Job has reached the specified backoff limit' });
+});
+
+test('a Job of an earlier training of this name is waited for; anyone else in the way is a conflict', () => {
+  const former = job({ name: 'x-4', uid: 'job-0' }, 'training-0');
+  const orphan = { ...job({ name: 'x-preflight', uid: 'job-9' }), metadata: { name: 'x-preflight', uid: 'job-9' } };
+  const seen = observedJobs(listed([job(), former, orphan], [pod({ phase: 'Running' }, { name: 'x-4-abcde', owner: 'job-0' })]));
+  assert.deepEqual(
+    seen.jobs.map(({ name }) => name),
+    ['x-8'],
+  );
+  assert.deepEqual(seen.conflicts, ['x-preflight']);
+  assert.deepEqual(seen.unfinishedPods, ['x-4-abcde', 'x-4']);
+});
+
+test('deletion, expiry, task and digest are read from the Job itself', () => {
+  const seen = only(job({ deletionTimestamp: NOW, spec: { ttlSecondsAfterFinished: 60 } }), []);
+  assert.partialDeepStrictEqual(seen, {
+    deleting: true,
+    expires: true,
+    digest: 'd1',
+    task: { kind: 'train', resolution: 8, endImages: 1_800_192 },
+  });
+  assert.partialDeepStrictEqual(only(job(), []), { deleting: false, expires: false, createdAt: START });
+});
+
+test('a Job of ours whose annotation was lost is named, with what to do', () => {
+  const bare = { ...job(), metadata: { ...job().metadata, annotations: {} } };
+  assert.throws(() => observedJobs(listed([bare], [])), /Job x-8 has no readable annotation pggan[.]dev[/]task.*delete the Job/);
+});
+
+test("the preflight's answer is read from the pod of this very object", () => {
+  const answer = { version: 'v1', kind: 'preflight', state: 'Complete', images: 600_064, complete: false, time: NOW };
+  const check = (owner: string, images: number): Pod =>
+    pod(
+      { phase: 'Succeeded', ...exit(0, { message: JSON.stringify({ ...answer, images }) }) },
+      { owner, labels: { 'app.kubernetes.io/component': 'preflight' } },
+    );
+  const seen = observedJobs(listed([job()], [check('job-1', 600_064), check('job-0', 1_800_192)]));
+  assert.equal(seen.preflight?.images, 600_064);
+  assert.equal(observedJobs(listed([job()], [])).preflight, undefined);
+});
+
+test('the last word of an ended trainer names its checkpoint as it is called outside of the pod', () => {
+  const ended = pod({ phase: 'Failed', ...exit(75, { message: JSON.stringify(PROGRESS) }) });
+  assert.equal(lastProgress(listed([job()], [ended]))?.checkpoint?.uri, 'pvc://runs/gan/research/x/checkpoints/000000700000');
+});
+
+test('shards are known by their indexes: those that are complete, and what each said last', () => {
+  const owner = { kind: 'SynthesisJob', metadata: { name: 'x', namespace: 'research', uid: 'training-1' } } as const;
+  const task = JSON.stringify({ kind: 'synthesize', checkpointUri: 's3://pggan/runs/x' });
+  const base = job({ status: { completedIndexes: '0-1,3', failed: 0 } });
+  const sharded = { ...base, metadata: { ...base.metadata, annotations: { 'pggan.dev/task': task } } };
+  const index = { 'batch.kubernetes.io/job-completion-index': '2' };
+  const ended = pod({ phase: 'Failed', ...exit(75, { message: JSON.stringify(said(7, '2030-01-01T11:00:00Z')) }) }, { annotations: index });
+  const polled = [
+    { shard: 2, document: said(5, '2030-01-01T10:59:00Z') },
+    { shard: 4, document: said(1, '2030-01-01T10:59:00Z') },
+  ];
+  const seen = observedShards({ ...listed([sharded], [ended]), owner }, polled);
+  assert.deepEqual(seen.completedShards, [0, 1, 3]);
+  assert.deepEqual(
+    seen.progress.map(({ shard, document }) => [shard, document.done]),
+    [
+      [2, 7],
+      [4, 1],
+    ],
+  );
+});
+
+function terminating(deletionTimestamp: string): Pod {
+  return pod({ phase: 'Running' }, { deletionTimestamp });
+}
+
+function said(done: number, time: string) {
+  return { version: 'v1', kind: 'synthesis', state: 'Synthesizing', done, wanted: 10, time } as const;
+}
+
+type Metadata = NonNullable<Pod['metadata']>;
+
+function job(
+  parts: Partial<Metadata> & { readonly spec?: Partial<JobSpec>; readonly status?: Job['status'] } = {},
+  owner = 'training-1',
+): Job {
+  const { spec, status, ...metadata } = parts;
+  const task = { kind: 'train', resolution: 8, endImages: 1_800_192 };
+  return {
+    metadata: {
+      name: 'x-8',
+      uid: 'job-1',
+      creationTimestamp: START,
+      annotations: { 'pggan.dev/task': JSON.stringify(task), 'pggan.dev/digest': 'd1' },
+      ownerReferences: [{ apiVersion: 'pggan.dev/v1alpha1', kind: 'PGGANTraining', name: 'x', uid: owner, controller: true }],
+      ...metadata,
+    },
+    ...(spec && { spec: { template: {}, ...spec } }),
+    ...(status && { status }),
+  };
+}
+
+function pod(
+  status: NonNullable<Pod['status']>,
+  { owner = 'job-1', ...metadata }: Partial<Metadata> & { readonly owner?: string } = {},
+): Pod {
+  const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x-8', uid: owner, controller: true }];
+  return { metadata: { name: 'x-8-abcde', creationTimestamp: START, ownerReferences, ...metadata }, status };
+}
+
+type Container = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
+
+function container(state: NonNullable<Container['state']>): Container {
+  return { name: 'trainer', image: 'i', imageID: '', ready: false, restartCount: 0, state };
+}
+
+function exit(exitCode: number, terminated: object): NonNullable<Pod['status']> {
+  return { containerStatuses: [container({ terminated: { exitCode, ...terminated } })] };
+}
+
+function condition(type: string, lastTransitionTime = NOW) {
+  return { type, status: 'True', lastTransitionTime };
+}
+
+function listed(jobs: readonly Job[], pods: readonly Pod[], refusals: ReadonlyMap<string, string> = new Map()): Listed {
+  return { owner: OWNER, jobs, pods, refusals, now: new Date(NOW) };
+}
+
+function only(observed: Job, pods: readonly Pod[]) {
+  const [seen] = observedJobs(listed([observed], pods)).jobs;
+  assert.ok(seen);
+  return seen;
+}
+
+function stateOf(observed: Job, pods: readonly Pod[] = []) {
+  return only(observed, pods).state;
+}
+
+function failureOf(status: NonNullable<Pod['status']>) {
+  const { failure } = only(job(), [pod({ phase: 'Failed', ...status })]);
+  assert.ok(failure);
+  return failure;
+}

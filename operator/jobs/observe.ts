@@ -1,0 +1,114 @@
+/** Shows Jobs and their pods, as the API server lists them, the way that plan() wants to see them. */
+import { asError } from '../../crds/errors.ts';
+import type { JobFailure, JobState, ObservedJob, PodState } from '../training/observed.ts';
+import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
+import { endedAt, failureOf, hasEnded, podState } from './pods.ts';
+import type { Job, Pod } from './wire.ts';
+
+/** What is listed in the owner's namespace: Jobs by name or owner, pods by label. */
+export type Listed = {
+  readonly owner: Owner;
+  readonly jobs: readonly Job[];
+  readonly pods: readonly Pod[];
+  /** Why pods of a Job are refused (a warning at its creation, an event), by uid of the Job. */
+  readonly refusals: ReadonlyMap<string, string>;
+  readonly now: Date;
+};
+
+export type Whose = { readonly ours: readonly Job[]; readonly conflicts: readonly string[]; readonly leftovers: readonly string[] };
+
+/**
+ * Sorts listed Jobs: ours by the uid of their owner; those of an earlier object of our name, which are on their way out with it; and those of
+ * others, whose name is in the way.
+ */
+export function whose({ owner, jobs }: Pick<Listed, 'owner' | 'jobs'>): Whose {
+  const { kind, metadata } = owner;
+  const isOurs = (job: Job): boolean => ownerOf(job)?.uid === metadata.uid;
+  const isFormer = (job: Job): boolean => !isOurs(job) && ownerOf(job)?.kind === kind && ownerOf(job)?.name === metadata.name;
+  return {
+    ours: jobs.filter(isOurs),
+    leftovers: jobs.filter(isFormer).map(nameOf),
+    conflicts: jobs.filter((job) => !isOurs(job) && !isFormer(job)).map(nameOf),
+  };
+}
+
+/** One Job of ours with its pods. `parse` reads the task that the Job was built for. @throws {RangeError} where a Job of ours has none */
+export function observedJob<T>(job: Job, { pods, refusals, now }: Listed, parse: (task: unknown) => T | undefined): ObservedJob<T> {
+  const uid = job.metadata?.uid ?? '';
+  const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some((reference) => reference.uid === uid));
+  const ended = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
+  const lastEnd = ended.at(-1);
+  const podsFailed = job.status?.failed ?? 0;
+  const state = stateOf(job, own, refusals.get(uid), now);
+  const failure = (lastEnd && failureOf(lastEnd)) ?? failureByCondition(job);
+  return {
+    name: nameOf(job),
+    uid,
+    task: taskOf(job, parse),
+    digest: job.metadata?.annotations?.[ANNOTATIONS.digest] ?? '',
+    deleting: job.metadata?.deletionTimestamp !== undefined,
+    expires: job.spec?.ttlSecondsAfterFinished !== undefined,
+    state,
+    createdAt: job.metadata?.creationTimestamp ?? '',
+    podsFailed,
+    // Ends that its Job does not count are seen as long as their pods are there.
+    podsEnded: Math.max(podsFailed, ended.length),
+    ...(failure && { failure }),
+  };
+}
+
+/** Pods of our own Jobs; others have our label. */
+export function ownPods(listed: Listed): readonly Pod[] {
+  const uids = new Set(whose(listed).ours.map(({ metadata }) => metadata?.uid));
+  return listed.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uids.has(uid)));
+}
+
+/** Names of pods that have not ended. */
+export function unfinished(pods: readonly Pod[]): readonly string[] {
+  return pods.filter((pod) => !hasEnded(pod)).map(nameOf);
+}
+
+const ownerOf = ({ metadata }: Job) => metadata?.ownerReferences?.find(({ controller }) => controller);
+const nameOf = ({ metadata }: Job | Pod): string => metadata?.name ?? '';
+
+function taskOf<T>(job: Job, parse: (task: unknown) => T | undefined): T {
+  const text = job.metadata?.annotations?.[ANNOTATIONS.task] ?? '';
+  const refuse = (why: string): never => {
+    throw new RangeError(`Job ${nameOf(job)} has no readable annotation ${ANNOTATIONS.task} (${why}): delete the Job, it is made again`);
+  };
+  try {
+    return parse(JSON.parse(text)) ?? refuse(text);
+  } catch (error) {
+    return error instanceof RangeError ? refuse(text) : refuse(asError(error).message);
+  }
+}
+
+function stateOf(job: Job, pods: readonly Pod[], refusal: string | undefined, now: Date): JobState {
+  const end = job.status?.conditions?.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True');
+  if (end) {
+    const finishedAt = job.status?.completionTime ?? end.lastTransitionTime ?? now.toISOString();
+    return { kind: end.type === 'Complete' ? 'succeeded' : 'failed', finishedAt };
+  }
+  if (job.spec?.suspend) return { kind: job.metadata?.labels?.[QUEUE_LABEL] === undefined ? 'suspended' : 'queued' };
+  return { kind: 'active', pod: liveliest(job, pods, refusal, now) };
+}
+
+/** A pod that runs speaks for its Job, else one that is lost, else one that waits. */
+function liveliest(job: Job, pods: readonly Pod[], refusal: string | undefined, now: Date): PodState {
+  const states = pods.filter((pod) => !hasEnded(pod)).map((pod) => podState(pod, now));
+  for (const kind of ['running', 'lost', 'pending'] as const) {
+    const found = states.find((state) => state.kind === kind);
+    if (found) return found;
+  }
+  const since = [job.metadata?.creationTimestamp, job.status?.startTime, ...pods.map(endedAt)].flatMap((time) => time ?? []);
+  return { kind: 'none', since: since.sort().at(-1) ?? now.toISOString(), ...(refusal !== undefined && { message: refusal }) };
+}
+
+/** Where the pods of a failed Job are gone already, its own condition tells the exit code that failed it. */
+function failureByCondition(job: Job): JobFailure | undefined {
+  const failed = job.status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
+  if (!failed) return undefined;
+  const [, code] = / exit code (\d+) matching FailJob/.exec(failed.message ?? '') ?? [];
+  const message = failed.message ?? failed.reason ?? 'it failed';
+  return { ...(failed.reason === 'PodFailurePolicy' && code !== undefined && { exitCode: Number(code) }), outOfMemory: false, message };
+}

@@ -1,0 +1,61 @@
+/** From a SynthesisJob and a decision to the Indexed Job that carries it out: one pod per shard. */
+import { resolveSynthesisRun } from '../../crds/resolve.ts';
+import { API_VERSION } from '../../crds/v1alpha1/common.ts';
+import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
+import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
+import { jobMetadata, LABELS, labelsOf } from '../jobs/metadata.ts';
+import { type JobConfig, trainerPod } from '../jobs/pod.ts';
+import { shardedJob } from '../jobs/spec.ts';
+import { claimUri, claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
+import type { Job } from '../jobs/wire.ts';
+import type { Action } from '../training/decision.ts';
+import type { SynthesisObject, SynthesisTask } from './observed.ts';
+
+export type SynthesisFacts = {
+  /** The trainer's image, fixed when the work began. */
+  readonly image?: string;
+  /** The store of the training whose generator draws. */
+  readonly store?: PGGANTrainingSpec['store'];
+};
+
+type CreateJob = Extract<Action<SynthesisTask>, { kind: 'createJob' }>;
+
+/** Seconds to end a minibatch and its files in. */
+const GRACE_SECONDS = 60;
+/** Room for the checkpoint, the compiled network and compiler caches. */
+const SCRATCH_BYTES = 4 * 2 ** 30;
+
+/** The Job of a decision to create one. All its pods share one run document; each learns its shard from its completion index. */
+export function synthesisJob({ metadata, spec }: SynthesisObject, create: CreateJob, facts: SynthesisFacts, config: JobConfig): Job {
+  const object: SynthesisJob = { apiVersion: API_VERSION, kind: 'SynthesisJob', metadata, spec };
+  const store = spec.store ?? facts.store;
+  const checkpointUri = claimUri(create.task.checkpointUri);
+  const { cluster, port } = config;
+  const named = resolveSynthesisRun(object, { cluster, port, shard: 0, checkpointUri, ...(store && { store }) });
+  const run = { ...named, checkpoint: { uri: mountedUri(checkpointUri) }, output: { uri: mountedUri(named.output.uri) } };
+  const labels = labelsOf('synthesis', { [LABELS.synthesis]: metadata.name });
+  const template = spec.template ?? {};
+  const pod = trainerPod({
+    template,
+    labels,
+    image: template.image ?? facts.image ?? config.trainerImage,
+    command: 'synthesize',
+    run,
+    graceSeconds: GRACE_SECONDS,
+    mounted: [
+      claimVolumes([
+        { uri: checkpointUri, writes: false },
+        { uri: named.output.uri, writes: true },
+      ]),
+      storeVolumes(store),
+      scratchVolume(SCRATCH_BYTES),
+    ],
+    sharded: true,
+  });
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: jobMetadata({ kind: 'SynthesisJob', metadata }, create, labels, spec.queue),
+    spec: shardedJob(pod, spec.shards, create.backoffLimit, create.queued),
+  };
+}

@@ -1,0 +1,2 @@
+/** The folder for what is fetched and built. */
+export const cache: string;

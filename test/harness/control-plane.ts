@@ -1,0 +1,193 @@
+/** A real etcd and kube-apiserver on loopback ports of their own, with RBAC, an audit log and nothing else: no controller runs, no node is there. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { type Authority, type Certificate, createAuthority, type Identity } from './pki.ts';
+import { type ServerProcess, startServer } from './server-process.ts';
+
+export type ControlPlane = {
+  readonly url: string;
+  /** Holds its keys, logs and data; other components of a cluster may put theirs there. */
+  readonly folder: string;
+  readonly authority: Authority;
+  /** The kubeconfig file of a member of system:masters, and a client of the same rights. */
+  readonly kubeconfig: string;
+  readonly admin: ApiClient;
+  /** Audit events (audit.k8s.io/v1, level Metadata) as JSON lines; each is written before its request is answered. */
+  readonly auditLog: string;
+  /** Writes the kubeconfig of a user and returns its path. Without roles that are bound to it a user may do next to nothing. */
+  kubeconfigOf(identity: Identity): string;
+  readonly processes: readonly ServerProcess[];
+  stop(): Promise<void>;
+};
+
+export type ServerBinaries = { readonly etcd: string; readonly apiServer: string };
+
+const ADMIN: Identity = { user: 'admin', groups: ['system:masters'] };
+
+/** Starts both and returns once the API server says it is ready. Any number of them can run at the same time. */
+export async function startControlPlane(binaries: ServerBinaries): Promise<ControlPlane> {
+  // A port that was free may be taken before its server is up.
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(binaries);
+    } catch (error) {
+      if (attempt === 3 || !String(error).includes('address already in use')) throw error;
+    }
+  }
+}
+
+async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPlane> {
+  const folder = mkdtempSync(join(tmpdir(), 'pggan-control-plane-'));
+  const pki = join(folder, 'pki');
+  mkdirSync(pki);
+  const authority = createAuthority(pki);
+  const [etcdPort, etcdPeerPort, port] = await freePorts();
+  const url = `https://127.0.0.1:${port}`;
+  const adminCertificate = authority.client(ADMIN);
+  const kubeconfigOf = ({ user }: Identity, certificate: Certificate): string =>
+    writeKubeconfig(folder, url, authority.ca, user, certificate);
+  const admin = createApiClient(url, { ca: authority.ca, ...adminCertificate });
+  const processes = [
+    startServer(etcd, etcdArguments(folder, etcdPort, etcdPeerPort), join(folder, 'etcd.log')),
+    startServer(apiServer, apiServerArguments(folder, authority, etcdPort, port), join(folder, 'kube-apiserver.log')),
+  ];
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // Where nobody stopped it: the kernel ends the servers with this process, but would leave their files.
+  const abandoned = (): void => {
+    for (const server of processes) void server.kill();
+    remove();
+  };
+  process.once('exit', abandoned);
+  const stop = async (): Promise<void> => {
+    await admin.close();
+    // The API server first: without its etcd it would complain for seconds.
+    for (const server of processes.toReversed()) await server.kill();
+    remove();
+    process.off('exit', abandoned);
+  };
+  try {
+    await ready(admin, processes);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url,
+    folder,
+    authority,
+    admin,
+    kubeconfig: kubeconfigOf(ADMIN, adminCertificate),
+    kubeconfigOf: (identity) => kubeconfigOf(identity, authority.client(identity)),
+    auditLog: auditLogOf(folder),
+    processes,
+    stop,
+  };
+}
+
+async function ready(admin: ApiClient, processes: readonly ServerProcess[]): Promise<void> {
+  for (;;) {
+    const dead = processes.find((server) => !server.running());
+    if (dead) throw new Error(`${dead.name} ended before it was ready: ${dead.output()}`);
+    const answer = await admin.send('GET', '/readyz').catch(() => undefined);
+    if (answer?.status === 200) return;
+    await setTimeout(25);
+  }
+}
+
+/** Three ports that were free at once, so that they differ. */
+async function freePorts(): Promise<readonly [number, number, number]> {
+  const servers = [createServer(), createServer(), createServer()];
+  const ports: number[] = [];
+  for (const server of servers) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (typeof address === 'object' && address) ports.push(address.port);
+  }
+  for (const server of servers) server.close();
+  const [a = 0, b = 0, c = 0] = ports;
+  return [a, b, c];
+}
+
+function etcdArguments(folder: string, port: number, peerPort: number): readonly string[] {
+  const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
+  return flags({
+    name: 'test',
+    'data-dir': join(folder, 'etcd'),
+    'log-level': 'warn',
+    'listen-client-urls': client,
+    'advertise-client-urls': client,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `test=${peer}`,
+    // What it keeps is thrown away: waiting for the disk would only be slow.
+    'unsafe-no-fsync': true,
+    'auto-compaction-mode': 'revision',
+    'auto-compaction-retention': 1000,
+    'quota-backend-bytes': 2 ** 31,
+  });
+}
+
+const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+
+function apiServerArguments(folder: string, authority: Authority, etcdPort: number, port: number): readonly string[] {
+  const names = ['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'];
+  const { certFile, keyFile } = authority.server('kube-apiserver', names);
+  const policy = join(folder, 'audit-policy.json');
+  writeFileSync(policy, JSON.stringify(AUDIT_POLICY));
+  return flags({
+    'etcd-servers': `http://127.0.0.1:${etcdPort}`,
+    'bind-address': '127.0.0.1',
+    'secure-port': port,
+    'advertise-address': '127.0.0.1',
+    'endpoint-reconciler-type': 'none',
+    'service-cluster-ip-range': '10.96.0.0/16',
+    'tls-cert-file': certFile,
+    'tls-private-key-file': keyFile,
+    'client-ca-file': authority.caFile,
+    'service-account-issuer': ISSUER,
+    'api-audiences': ISSUER,
+    'service-account-signing-key-file': authority.serviceAccountKeyFile,
+    'service-account-key-file': authority.serviceAccountPublicKeyFile,
+    'authorization-mode': 'Node,RBAC',
+    'audit-policy-file': policy,
+    'audit-log-path': auditLogOf(folder),
+    'audit-log-mode': 'blocking',
+    profiling: false,
+  });
+}
+
+const flags = (values: Readonly<Record<string, string | number | boolean>>): readonly string[] =>
+  Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+
+/** Who did what to which object, and whether it was allowed: one event per request, at its end. Requests of the server itself are left out. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'None', users: ['system:apiserver'] }, { level: 'Metadata' }],
+};
+
+const auditLogOf = (folder: string): string => join(folder, 'audit.jsonl');
+
+function writeKubeconfig(folder: string, url: string, ca: string, user: string, { cert, key }: Certificate): string {
+  const named = { cluster: 'test', user };
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: named.cluster, cluster: { server: url, 'certificate-authority-data': base64(ca) } }],
+    users: [{ name: named.user, user: { 'client-certificate-data': base64(cert), 'client-key-data': base64(key) } }],
+    contexts: [{ name: 'test', context: named }],
+    'current-context': 'test',
+  };
+  const path = join(folder, `${user.replaceAll(/[^A-Za-z0-9]+/g, '-')}.kubeconfig`);
+  writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
+  return path;
+}
+
+const base64 = (pem: string): string => Buffer.from(pem).toString('base64');

@@ -1,0 +1,45 @@
+/** A server that tests talk to, as a child process: its output goes to a file, and it ends with the process that started it, however that ends. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+export type ServerProcess = {
+  readonly name: string;
+  readonly pid: number;
+  /** True until it has ended. */
+  running(): boolean;
+  /** Ends it at once and returns when it has ended. What a test starts is thrown away: there is nothing to shut down in good order. */
+  kill(): Promise<void>;
+  /** The end of what it has printed. */
+  output(): string;
+};
+
+/** Starts `program`, which appends all it prints to the file `log`. The kernel kills it when this process is gone, even by kill -9. */
+export function startServer(program: string, args: readonly string[], log: string): ServerProcess {
+  const file = openSync(log, 'a');
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', file, file] });
+  closeSync(file);
+  // A server that nobody stopped must not keep the tests' process alive.
+  child.unref();
+  const ended = endOf(child);
+  const name = basename(program);
+  if (child.pid === undefined) throw new Error(`${program} cannot be started: setpriv (util-linux) is needed`);
+  return {
+    name,
+    pid: child.pid,
+    running: () => child.exitCode === null && child.signalCode === null,
+    async kill() {
+      child.ref();
+      child.kill('SIGKILL');
+      await ended;
+    },
+    output: () => readFileSync(log, 'utf8').slice(-4000),
+  };
+}
+
+function endOf(child: ChildProcess): Promise<void> {
+  return new Promise((done) => {
+    child.once('error', () => done());
+    child.once('exit', () => done());
+  });
+}
