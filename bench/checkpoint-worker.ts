@@ -11,7 +11,7 @@ import { discriminatorWeights, generatorWeights, type NetworkShape } from '../tr
 import { toTensorFiles } from '../trainer/train/tensor-files.ts';
 import { stepOptions } from './cases.ts';
 import { serve } from './child.ts';
-import type { CheckpointState } from '../trainer/checkpoint/format.ts';
+import { stateAt } from './checkpoint-state.ts';
 
 export type SaveRequest = { readonly resolution: number; readonly threads: number; readonly uri: string; readonly images: number };
 export type SaveAnswer = {
@@ -100,24 +100,6 @@ function noise(size: number): Float32Array<ArrayBuffer> {
     values[i] = state / 2 ** 31;
   }
   return values;
-}
-
-function stateAt(images: number): CheckpointState {
-  return {
-    images,
-    imagesAtIterationStart: images,
-    repeatIndex: 0,
-    previousLod: 0,
-    adamStep: { generator: 1, discriminator: 1 },
-    tick: 0,
-    imagesAtTickStart: 0,
-    tickSums: {},
-    secondsTrained: 0,
-    secondsAtTickStart: 0,
-    nextSnapshots: {},
-    attempt: 1,
-    environment: {},
-  };
 }
 
 function memory(field: 'VmRSS' | 'VmHWM'): number {

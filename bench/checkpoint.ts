@@ -18,8 +18,6 @@ export type CheckpointRunOptions = {
   readonly iterations: number;
   readonly folder: string;
   readonly threads: number;
-  /** URI of another run folder to save to, such as s3://; it is reached as the environment says. */
-  readonly store?: string;
 };
 
 export type CheckpointResult = {
@@ -48,7 +46,7 @@ type Round = SaveAnswer & { readonly loadSeconds: number; readonly ddWriteSecond
 export async function measureCheckpoint(options: CheckpointRunOptions): Promise<CheckpointResult> {
   const { resolution, iterations } = options;
   const scratch = await mkdtemp(join(resolve(options.folder), '.pggan-bench-checkpoint-'));
-  const uri = options.store ?? pathToFileURL(join(scratch, 'run')).href;
+  const uri = pathToFileURL(join(scratch, 'run')).href;
   const saver = startWorker('the run that saves', 'checkpoint-worker.ts');
   const save = (images: number): Promise<SaveAnswer> =>
     saver.ask({ resolution, threads: options.threads, uri, images } satisfies SaveRequest);
@@ -105,7 +103,7 @@ async function load(store: Store, resolution: number): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-function dd(from: string, to: string, ...more: readonly string[]): number {
+export function dd(from: string, to: string, ...more: readonly string[]): number {
   const start = performance.now();
   execFileSync('dd', [`if=${from}`, `of=${to}`, 'bs=1M', 'status=none', ...more]);
   return (performance.now() - start) / 1000;

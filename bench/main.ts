@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
+import { type CheckpointStoreResult, measureCheckpointStore } from './checkpoint-store.ts';
 import { type DataResult, type DataRunOptions, measureData } from './data.ts';
 import { memoryCases, stepCases, type Filter, type MemoryFilter, type StepCase } from './cases.ts';
 import { measureMemory, type MemoryResult } from './memory.ts';
@@ -62,9 +63,14 @@ program
   .option('--resolution <r>', 'at which the networks end', whole, 512)
   .option('--iterations <n>', 'rounds, of which medians are taken', whole, 5)
   .option('--folder <folder>', 'on the disk to be measured', '.')
-  .option('--store <uri>', 'save there instead, such as s3://bucket/folder, reached as the environment says')
   .option('--threads <n>', 'threads of TensorFlow', whole, cpus().length)
-  .action(async (options: CheckpointRunOptions & { readonly json: boolean }) => {
+  .addOption(new Option('--store <kind>', 'a folder, or a MinIO that is started for it').choices(['file', 'minio']).default('file'))
+  .action(async (options: CheckpointRunOptions & { readonly json: boolean; readonly store: 'file' | 'minio' }) => {
+    if (options.store === 'minio') {
+      const rows = printer<CheckpointStoreResult>(CHECKPOINT_STORE_COLUMNS, options.json, print);
+      rows.header();
+      return rows.row(await measureCheckpointStore(options));
+    }
     const table = printer<CheckpointResult>(CHECKPOINT_COLUMNS, options.json, print);
     table.header();
     table.row(await measureCheckpoint(options));
@@ -127,6 +133,18 @@ const DATA_COLUMNS = [
   { title: 'MB/s read', cell: (row: DataResult) => figure(row.megabytesReadPerSecond) },
   { title: 'tf.data s/kimg', cell: (row: DataResult) => figure(row.twin?.secondsPerKimg) },
   { title: 'time/tf.data', cell: (row: DataResult) => figure(row.timeOverTwin) },
+];
+
+const CHECKPOINT_STORE_COLUMNS = [
+  { title: 'case', cell: (row: CheckpointStoreResult) => `${row.resolution}x${row.resolution}, ${gigabytes(row.bytes)} GB, MinIO` },
+  { title: 'save MB/s', cell: (row: CheckpointStoreResult) => figure(row.saveMegabytesPerSecond) },
+  { title: 'curl up', cell: (row: CheckpointStoreResult) => figure(row.curlUploadMegabytesPerSecond) },
+  { title: 'of curl', cell: (row: CheckpointStoreResult) => percent(row.saveOverCurl) },
+  { title: 'load MB/s', cell: (row: CheckpointStoreResult) => figure(row.loadMegabytesPerSecond) },
+  { title: 'curl down', cell: (row: CheckpointStoreResult) => figure(row.curlDownloadMegabytesPerSecond) },
+  { title: 'of curl', cell: (row: CheckpointStoreResult) => percent(row.loadOverCurl) },
+  { title: 'dd write', cell: (row: CheckpointStoreResult) => figure(row.ddWriteMegabytesPerSecond) },
+  { title: 'extra GB', cell: (row: CheckpointStoreResult) => gigabytes(row.extraBytesWhileSaving) },
 ];
 
 const CHECKPOINT_COLUMNS = [

@@ -31,7 +31,7 @@ await serve(async (request: PhaseRequest): Promise<PhaseAnswer> => {
 });
 
 async function begin(run: TrainingRun, images: number): Promise<void> {
-  const open = await openRun(run);
+  const open = await openRun(run, () => undefined);
   const { store, writer, options } = open;
   const position = { ...START, images, imagesAtIterationStart: images, imagesAtTickStart: images };
   const state = {

@@ -86,8 +86,8 @@ export const ERRORS = {
   },
   StoreUnavailable: {
     exit: 4,
-    meaning: 'The store cannot be reached, refuses the credentials, or lacks the bucket or folder.',
-    remedy: 'Check the endpoint, the Secret and the bucket; the run goes on by itself.',
+    meaning: 'The store cannot be reached, or there is nothing where a dataset or run should be.',
+    remedy: 'Check the endpoint and the address; the run goes on by itself once it is there.',
   },
   StoreRefused: {
     exit: 4,

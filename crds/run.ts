@@ -71,7 +71,6 @@ const metrics = z.strictObject({
   images: z.number().int().min(2),
   everyTicks: z.number().int().min(1),
 });
-
 /** How s3:// is reached. Credentials are never in the document: they are files or environment variables of the pod. */
 const store = z.strictObject({ endpoint: z.url(), region: z.string().optional(), pathStyle: z.boolean().optional() });
 

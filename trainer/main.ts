@@ -2,11 +2,13 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { asError, PgganError } from '../crds/errors.ts';
 import { importCommand } from './checkpoint/legacy/command.ts';
+import { runCommands } from './checkpoint/commands.ts';
 import { datasetCommands } from './data/commands.ts';
 import { exportCommand, exportFormat, networkNames } from './export/command.ts';
 import { evaluateRun } from './metrics/command.ts';
 import { planManifest } from './plan/command.ts';
 import { runDocumentProcess } from './process.ts';
+import { withStoreOptions } from './store-options.ts';
 import { listenForStop } from './train/stop.ts';
 import { videoCommands } from './video/commands.ts';
 
@@ -36,10 +38,9 @@ program
   .action(async () => {
     process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
   });
-program
-  .command('evaluate')
+withStoreOptions(program.command('evaluate'))
   .description('measures the averaged generator of a run against its dataset')
-  .argument('<run>', 'run folder, or one of its checkpoints')
+  .argument('<run>', 'run folder, or one of its checkpoints; a path or an s3:// address')
   .option('--metrics <list>', 'any of moments, swd, swd1, msssim, msssim1, separated by commas', 'moments')
   .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
   .option('--all', 'every kept checkpoint, newest first, instead of the newest')
@@ -59,15 +60,13 @@ program
   .action(async (file: string, options: { readonly estimate?: boolean; readonly iterations: number; readonly json?: boolean }) => {
     process.exitCode = await planManifest(file, options);
   });
-program
-  .command('import')
+withStoreOptions(program.command('import'))
   .description('makes a checkpoint of a network-snapshot-*.pkl of the TensorFlow original; nothing in the file is run')
   .argument('<snapshot>', 'the pickle')
   .argument('<folder>', 'a new folder, or one that holds other snapshots of the same network')
   .option('--kimg <n>', 'thousands of real images shown, where the name of the file does not say it', positiveInteger)
   .action(importCommand);
-program
-  .command('export')
+withStoreOptions(program.command('export'))
   .description('writes the averaged generator for other software, with a model card')
   .argument('<run>', 'run folder, or one of its checkpoints')
   .argument('<folder>', 'the folder to write')
@@ -76,6 +75,7 @@ program
   .action(exportCommand);
 videoCommands(program);
 datasetCommands(program, process, () => stop?.reason);
+runCommands(program, process);
 
 try {
   await program.parseAsync();

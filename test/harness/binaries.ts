@@ -7,7 +7,7 @@ import { type BinaryName, binaryPath } from '../../scripts/binaries.mjs';
 /**
  * The path of an executable. Where it is absent the test is skipped with the reason and undefined is returned; with CI=true that is a failure.
  */
-export function binary(t: TestContext, name: BinaryName): string | undefined {
+export function binary(t: Pick<TestContext, 'skip'>, name: BinaryName): string | undefined {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   const path = [...(assets ? [join(assets, name)] : []), binaryPath(name)].find((candidate) => existsSync(candidate));
   if (path !== undefined) return path;

@@ -34,8 +34,6 @@ export const COMMANDS: Readonly<Record<ObjectStoreKind, (launch: Launch) => Serv
         MINIO_ROOT_USER: ADMINISTRATOR.accessKey,
         MINIO_ROOT_PASSWORD: ADMINISTRATOR.secretKey,
         MINIO_BROWSER: 'off',
-        // What is deleted stays on the disk for minutes otherwise.
-        MINIO_API_DELETE_CLEANUP_INTERVAL: '1s',
         ...(region === undefined ? {} : { MINIO_REGION: region }),
       },
       health: '/minio/health/ready',

@@ -23,6 +23,8 @@ export type ObjectStore = {
   readonly bucket: string;
   /** Where the server keeps its data. */
   readonly folder: string;
+  /** The same folder as the server sees it, which differs where the server has a disk of its own. */
+  disk(): string;
   /** Of its administrator. */
   readonly credentials: Credentials;
   /** How a run document says to reach it. */
@@ -49,7 +51,7 @@ export type ObjectStoreOptions = {
  * with CI=true that is a failure.
  */
 export async function startObjectStore(
-  t: TestContext,
+  t: Pick<TestContext, 'after' | 'skip'>,
   kind: ObjectStoreKind,
   options: ObjectStoreOptions = {},
 ): Promise<ObjectStore | undefined> {
@@ -94,6 +96,7 @@ export async function startObjectStore(
     endpoint,
     bucket,
     folder,
+    disk: () => (options.diskMegabytes === undefined ? folder : `/proc/${child?.pid}/root${folder}`),
     credentials: ADMINISTRATOR,
     options: { endpoint, ...(options.region === undefined ? {} : { region: options.region }) },
     env: { ...environment(ADMINISTRATOR), AWS_ENDPOINT_URL: endpoint, ...(certificates ? { PGGAN_STORE_CA: certificates.ca } : {}) },

@@ -1,9 +1,20 @@
 /** A store in a folder: atomic writes, conditional writes that hold between processes, nothing half-written left behind. */
-import type { Stats } from 'node:fs';
-import { copyFile, link, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { codeOf, storeError } from './file-errors.ts';
+import {
+  download,
+  generationOf,
+  generationsOf,
+  headOf,
+  newestGeneration,
+  plainEntry,
+  readCurrent,
+  readRange,
+  versionOf,
+  walk,
+} from './file-objects.ts';
 import { checkKey } from './keys.ts';
 import { compareNames } from './safetensors.ts';
 import { type Scratch, scratchFolder, syncFolder } from './scratch.ts';
@@ -46,6 +57,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): Store
       }),
     head: (key) => guarded('read', checked(key), () => headOf(root, key)),
     read: (key) => guarded('read', checked(key), () => readCurrent(root, key)),
+    readRange: (key, start, end) => guarded('read', checked(key), () => readRange(root, key, start, end)),
     write: (key, parts, condition) =>
       guarded('write', checked(key), () => write(root, scratch, key, () => scratch.write(parts), condition)),
     upload: (key, file, condition) => guarded('write', checked(key), () => write(root, scratch, key, () => scratch.copy(file), condition)),
@@ -111,68 +123,6 @@ async function publishNext(root: string, scratch: Scratch, key: string, written:
   return { key, size, version: versionOf(next) };
 }
 
-async function headOf(root: string, key: string): Promise<StoreEntry | undefined> {
-  const generation = await newestGeneration(root, key);
-  const path = generation === undefined ? join(root, key) : join(generationsOf(root, key), String(generation));
-  const stats = await present(stat(path));
-  if (!stats) return generation === undefined ? undefined : headOf(root, key);
-  if (!stats.isFile()) return undefined;
-  return generation === undefined ? plainEntry(key, stats) : { key, size: stats.size, version: versionOf(generation) };
-}
-
-async function readCurrent(root: string, key: string): Promise<Buffer | undefined> {
-  const generation = await newestGeneration(root, key);
-  if (generation === undefined) return present(readFile(join(root, key)));
-  // Superseded between listing and reading: then there is a newer one.
-  return (await present(readFile(join(generationsOf(root, key), String(generation))))) ?? readCurrent(root, key);
-}
-
-async function download(root: string, key: string, file: string): Promise<StoreEntry | undefined> {
-  const entry = await headOf(root, key);
-  const path = await currentPath(root, key);
-  if (!entry || (await present(copyFile(path, `${file}.part`).then(() => true))) === undefined) return undefined;
-  await rename(`${file}.part`, file);
-  return entry;
-}
-
-async function currentPath(root: string, key: string): Promise<string> {
-  const generation = await newestGeneration(root, key);
-  return generation === undefined ? join(root, key) : join(generationsOf(root, key), String(generation));
-}
-
-async function walk(root: string, folder: string): Promise<readonly StoreEntry[]> {
-  const found = (await present(readdir(join(root, folder), { withFileTypes: true }))) ?? [];
-  const entries: StoreEntry[] = [];
-  for (const item of found) {
-    if (item.name.startsWith('.')) continue;
-    const key = `${folder}${item.name}`;
-    if (item.isDirectory()) entries.push(...(await walk(root, `${key}/`)));
-    else {
-      const entry = await headOf(root, key);
-      if (entry) entries.push(entry);
-    }
-  }
-  return entries;
-}
-
-/** Inode, size and time of the last change: two objects of one name that are alive one after the other differ in at least one. */
-function plainEntry(key: string, { ino, size, mtimeMs }: Stats): StoreEntry {
-  return { key, size, version: `${ino}-${size}-${mtimeMs}` };
-}
-
-const versionOf = (generation: number): string => `g${generation}`;
-const generationOf = (version: string): number | undefined => (version.startsWith('g') ? Number(version.slice(1)) : undefined);
-
-function generationsOf(root: string, key: string): string {
-  const slash = key.lastIndexOf('/') + 1;
-  return join(root, key.slice(0, slash), `.${key.slice(slash)}.generations`);
-}
-
-async function newestGeneration(root: string, key: string): Promise<number | undefined> {
-  const names = await present(readdir(generationsOf(root, key)));
-  return names?.length ? Math.max(...names.map(Number)) : undefined;
-}
-
 /** Runs `change` in a folder that exists, then makes the change durable. */
 async function withFolder<T>(path: string, change: () => Promise<T>): Promise<T> {
   const made = await mkdir(dirname(path), { recursive: true });
@@ -199,15 +149,5 @@ async function removeEmptyFolders(root: string, folder: string): Promise<void> {
     } catch {
       return;
     }
-  }
-}
-
-/** The result, or undefined where the file is not there. */
-async function present<T>(operation: Promise<T>): Promise<T | undefined> {
-  try {
-    return await operation;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }

@@ -1,6 +1,5 @@
 /** Reads a checkpoint by its address: a run folder, whose newest good checkpoint is meant, or one checkpoint of it. */
 import { PgganError } from '../../crds/errors.ts';
-import type { StoreOptions } from '../../crds/run.ts';
 import type { CommittedCheckpoint, TensorFileName } from './format.ts';
 import {
   findNewestCheckpoint,
@@ -10,7 +9,7 @@ import {
   readManifest,
   type SkippedCheckpoint,
 } from './load-checkpoint.ts';
-import { openStore } from './open-store.ts';
+import { type Access, openStore } from './open-store.ts';
 import type { Store } from './store.ts';
 
 export type Found<Name extends TensorFileName> = {
@@ -24,7 +23,7 @@ export type Found<Name extends TensorFileName> = {
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
 /** The checkpoint that loadFrom would load, without reading a tensor. */
-export async function findFrom(uri: string, s3: StoreOptions | undefined): Promise<CommittedCheckpoint> {
+export async function findFrom(uri: string, s3: Access | undefined): Promise<CommittedCheckpoint> {
   const { store, key } = addressed(uri, s3);
   if (key !== undefined) return readManifest(store, key);
   return (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store);
@@ -38,7 +37,7 @@ export async function findFrom(uri: string, s3: StoreOptions | undefined): Promi
 export async function loadFrom<Name extends TensorFileName>(
   uri: string,
   files: readonly Name[],
-  s3: StoreOptions | undefined,
+  s3: Access | undefined,
 ): Promise<Found<Name>> {
   const { store, key } = addressed(uri, s3);
   if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, key, { files }), skipped: [] };
@@ -46,7 +45,7 @@ export async function loadFrom<Name extends TensorFileName>(
   return { store, ...found };
 }
 
-function addressed(uri: string, s3: StoreOptions | undefined): { readonly store: Store; readonly key: string | undefined } {
+function addressed(uri: string, s3: Access | undefined): { readonly store: Store; readonly key: string | undefined } {
   const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
   return { store: openStore(folder ?? uri, { s3 }), key: key === undefined ? undefined : `${key}/` };
 }

@@ -1,14 +1,16 @@
 /** Opens the store of a URI. */
 import { fileURLToPath } from 'node:url';
 import { PgganError } from '../../crds/errors.ts';
-import type { StoreOptions } from '../../crds/run.ts';
 import { fileStore } from './file-store.ts';
 import { s3Store } from './s3-store.ts';
+import type { Access } from './s3/connection.ts';
 import type { Store } from './store.ts';
 
+export type { Access };
+
 export type OpenOptions = {
-  /** How s3:// is reached. */
-  readonly s3?: StoreOptions | undefined;
+  /** How s3:// is reached; what is absent comes from the environment. */
+  readonly s3?: Access | undefined;
   /** Whether the folder is made when it is missing (default), or a missing one is an error, as for what is only read. */
   readonly create?: boolean;
 };

@@ -124,7 +124,8 @@ export function writerOf(store: Store, record: OwnerRecord, clock: Clock): Write
   };
 }
 
-function refuseLiving(store: Store, record: OwnerRecord, now: Date): void {
+/** @throws {PgganError} RunOwned, naming the process, where one that may be alive writes to the run */
+export function refuseLiving(store: Store, record: OwnerRecord, now: Date): void {
   if (!record.holder) return;
   const life = livenessOf(record.holder);
   const leftSeconds = LEASE_SECONDS - (now.getTime() - Date.parse(record.renewed)) / 1000;

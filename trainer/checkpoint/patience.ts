@@ -66,6 +66,7 @@ export function patientStore(store: Store, guard: Guard, patience: Patience): St
     list: (prefix) => patiently(() => store.list(prefix), patience),
     head: (key) => patiently(() => store.head(key), patience),
     read: (key) => patiently(() => store.read(key), patience),
+    readRange: (key, start, end) => patiently(() => store.readRange(key, start, end), patience),
     write: (key, parts, condition) => patiently(() => guard().then(() => store.write(key, parts, condition)), patience),
     upload: (key, file, condition) => patiently(() => guard().then(() => store.upload(key, file, condition)), patience),
     download: (key, file) => patiently(() => store.download(key, file), patience),

@@ -1,14 +1,13 @@
 /** A store in a bucket of an object store: atomic and conditional writes, verified bytes, patience with servers that are not. */
 import { PgganError } from '../../crds/errors.ts';
-import type { StoreOptions } from '../../crds/run.ts';
 import { storeError } from './file-errors.ts';
 import { checkKey } from './keys.ts';
-import { connect } from './s3/connection.ts';
-import { type Content, contentOfFile, contentOfParts } from './s3/content.ts';
+import { type Access, bytesOf, connect } from './s3/connection.ts';
+import { type Content, contentDigest, contentOfFile, contentOfParts } from './s3/content.ts';
 import { download, type Sink } from './s3/download.ts';
 import { intoFile } from './s3/file-sink.ts';
 import { type Deed, reaching, unless } from './s3/reach.ts';
-import { deleteObject, headObject, type ListedObject, listPage, type StoredObject } from './s3/requests.ts';
+import { deleteObject, getRange, headObject, type ListedObject, listPage, type StoredObject } from './s3/requests.ts';
 import { type RetryTime, systemTime } from './s3/retry.ts';
 import { unfinishedUploads } from './s3/unfinished.ts';
 import { upload } from './s3/upload.ts';
@@ -17,7 +16,7 @@ import type { Condition, Store, StoreEntry } from './store.ts';
 
 export type S3StoreOptions = {
   /** How the server is reached; what is absent comes from the environment. */
-  readonly s3?: StoreOptions | undefined;
+  readonly s3?: Access | undefined;
   /** Whether an empty folder is one that the first write makes (default), or an error from the start, as for a dataset. */
   readonly create?: boolean;
   /** Effects, for tests: clock and sleep, environment, and how long a connection may stand still. */
@@ -36,7 +35,8 @@ const IDLE_SECONDS = 30;
  * and each object that of its content, compared whenever it is read.
  *
  * Busy servers, timeouts and cut connections are tried again, for 2 minutes (15 seconds with a server that has never answered); refusals are
- * StoreUnavailable at once.
+ * StoreUnavailable at once. A thread that is blocked for longer than a connection may stand still finds it timed out: what blocks uses
+ * worker-store.ts.
  * @throws {PgganError} OptionsInvalid for an address that cannot name a bucket; its verbs: StoreUnavailable, StoreFull, OptionsInvalid for
  * an invalid key, CheckpointInvalid for an object whose bytes are not those that were written
  */
@@ -61,6 +61,14 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
   const write = async (key: string, content: Content, condition?: Condition): Promise<StoreEntry | undefined> => {
     const written = await upload(uploader, { key, name: root + key }, content, condition);
     return written && { key, size: written.size, version: written.etag };
+  };
+  /** The object where it has this content: an upload that is begun again need not send what has arrived. */
+  const sameAlready = async (key: string, content: Content): Promise<StoreEntry | undefined> => {
+    const object = await unless(
+      'noObject',
+      reach(deed('read', key, 'HEAD'), () => headObject(connection, root + key)),
+    );
+    return object?.size === content.size && object.digest === contentDigest(content.digests) ? entryOf(key, object) : undefined;
   };
 
   return {
@@ -88,6 +96,11 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
       });
       return object && bytes;
     },
+    async readRange(key, start, end) {
+      checkKey(key);
+      const range = reach(deed('read', key, 'GET'), async () => bytesOf(await getRange(connection, root + key, start, end)));
+      return unless('noObject', range);
+    },
     async write(key, parts, condition) {
       checkKey(key);
       return write(key, contentOfParts(parts), condition);
@@ -101,7 +114,8 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
     },
     async upload(key, file, condition) {
       checkKey(key);
-      return write(key, await local('read', file, contentOfFile(file)), condition);
+      const content = await local('read', file, contentOfFile(file));
+      return (condition === undefined ? await sameAlready(key, content) : undefined) ?? write(key, content, condition);
     },
     async download(key, file) {
       checkKey(key);

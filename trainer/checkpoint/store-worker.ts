@@ -10,6 +10,7 @@ export type Verb =
   | { readonly kind: 'list'; readonly prefix: string }
   | { readonly kind: 'head'; readonly key: string }
   | { readonly kind: 'read'; readonly key: string }
+  | { readonly kind: 'readRange'; readonly key: string; readonly start: number; readonly end: number }
   | { readonly kind: 'write'; readonly key: string; readonly parts: readonly Uint8Array[]; readonly condition: Condition | undefined }
   | { readonly kind: 'upload'; readonly key: string; readonly file: string; readonly condition: Condition | undefined }
   | { readonly kind: 'download'; readonly key: string; readonly file: string }
@@ -52,6 +53,8 @@ async function perform(verb: Exclude<Verb, { kind: 'close' }>): Promise<unknown>
       return store.head(verb.key);
     case 'read':
       return movable(await store.read(verb.key));
+    case 'readRange':
+      return movable(await store.readRange(verb.key, verb.start, verb.end));
     case 'write':
       return store.write(verb.key, verb.parts, verb.condition);
     case 'upload':

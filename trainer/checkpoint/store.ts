@@ -20,9 +20,11 @@ export interface Store {
   head(key: string): Promise<StoreEntry | undefined>;
   /** The whole object, or undefined when there is none. */
   read(key: string): Promise<Buffer | undefined>;
+  /** The bytes from `start` up to `end`, fewer where the object ends before; undefined when there is none. Not verified by the store. */
+  readRange(key: string, start: number, end: number): Promise<Buffer | undefined>;
   /** Writes an object from its parts, in order; returns its entry, or undefined when the condition did not hold. */
   write(key: string, parts: readonly Uint8Array[], condition?: Condition): Promise<StoreEntry | undefined>;
-  /** Writes an object from a local file, which need not fit into memory. */
+  /** Writes an object from a local file, which need not fit into memory. A store may know that it has that content already. */
   upload(key: string, file: string, condition?: Condition): Promise<StoreEntry | undefined>;
   /** Writes an object, whole or not at all, to a local file; undefined where there is no object. */
   download(key: string, file: string): Promise<StoreEntry | undefined>;

@@ -50,6 +50,8 @@ export async function storePromises(t: TestContext, { freshUri, open, env, effor
     assert.equal(String(await store.read('checkpoints/000000000001/state.json')), 'abc');
     assert.deepEqual(await store.head('checkpoints/000000000001/state.json'), entry);
     assert.deepEqual(await store.list(''), [entry]);
+    assert.equal(String(await store.readRange('checkpoints/000000000001/state.json', 1, 99)), 'bc');
+    assert.equal(await store.readRange('none', 0, 1), undefined);
     const nothing = await store.write('empty', []);
     assert.deepEqual([nothing?.size, (await store.read('empty'))?.length, (await store.head('empty'))?.version], [0, 0, nothing?.version]);
   });

@@ -71,6 +71,10 @@ export function workerStore(uri: string, options: OpenOptions = {}): WorkerStore
       const bytes = await call<Uint8Array<ArrayBuffer> | undefined>({ kind: 'read', key });
       return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     },
+    async readRange(key, start, end) {
+      const bytes = await call<Uint8Array<ArrayBuffer> | undefined>({ kind: 'readRange', key, start, end });
+      return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    },
     write: (key, parts, condition?: Condition) => call({ kind: 'write', key, parts: shareable(parts), condition }),
     upload: (key, file, condition) => call({ kind: 'upload', key, file, condition }),
     download: (key, file) => call({ kind: 'download', key, file }),

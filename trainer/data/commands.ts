@@ -1,10 +1,12 @@
-/** The commands `dataset create-from-images`, `create-phantoms`, `verify` and `extract`. */
+/** The commands `dataset create-from-images`, `create-phantoms`, `verify`, `extract` and `upload`. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
+import { accessOf, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
 import { type ProgressStream, progressBar } from '../report/progress-bar.ts';
 import { createFromImages, type ImagesPlan } from './create-from-images.ts';
 import { extractDataset } from './extract.ts';
 import { createPhantoms } from './phantoms.ts';
+import { uploadDataset } from './upload.ts';
 import { verifyDataset } from './verify.ts';
 import { datasetBytes } from './write-dataset.ts';
 
@@ -15,6 +17,7 @@ export type DatasetIo = { readonly stdout: { write(text: string): unknown }; rea
 export function datasetCommands(program: Command, io: DatasetIo, stopReason: () => string | undefined = () => undefined): void {
   const dataset = program.command('dataset').description('make, check and unpack datasets of multi-resolution TFRecords');
   const say = (line: string): unknown => io.stdout.write(`${line}\n`);
+  const note = (line: string): void => void io.stderr.write(`${line}\n`);
   const bar = (title: string): ((done: number, total: number) => void) => {
     const { update } = progressBar(io.stderr, title);
     return (done, total) => {
@@ -70,25 +73,33 @@ export function datasetCommands(program: Command, io: DatasetIo, stopReason: () 
       say(`wrote ${options.count} phantoms to ${folder}`);
     });
 
-  dataset
-    .command('verify')
+  withStoreOptions(dataset.command('verify'))
     .description('check every byte of a dataset: checksums, shapes, labels, reduced images')
-    .argument('<tfrecord_dir>', 'the dataset folder')
-    .action(async (folder: string) => {
-      const found = await verifyDataset(folder, bar('verifying'));
+    .argument('<tfrecord_dir>', 'the dataset folder, or its s3:// address')
+    .action(async (folder: string, options: StoreCommandOptions) => {
+      const found = await verifyDataset(folder, bar('verifying'), { s3: accessOf(options), note });
       const form = `${found.images} images of ${found.resolution}x${found.resolution}, ${found.channels === 1 ? 'grey' : 'RGB'}`;
       const labels = found.labelSize > 0 ? `labels of ${found.labelSize}` : 'no labels';
       const bytes = [...found.bytes.values()].reduce((a, b) => a + b, 0);
       say(`${found.name}: ${form}, ${labels}, source: ${found.source.kind}, ${size(bytes)}, digest ${found.digest}`);
     });
 
-  dataset
-    .command('extract')
+  withStoreOptions(dataset.command('extract'))
     .description('write the images of a dataset as img00000000.png, ...')
-    .argument('<tfrecord_dir>', 'the dataset folder')
+    .argument('<tfrecord_dir>', 'the dataset folder, or its s3:// address')
     .argument('<output_dir>', 'an empty or a new folder')
-    .action(async (folder: string, outputDir: string) => {
-      say(`wrote ${await extractDataset(folder, outputDir, bar('extracting'))} images to ${outputDir}`);
+    .action(async (folder: string, outputDir: string, options: StoreCommandOptions) => {
+      const images = await extractDataset(folder, outputDir, bar('extracting'), { s3: accessOf(options), note });
+      say(`wrote ${images} images to ${outputDir}`);
+    });
+
+  withStoreOptions(dataset.command('upload'))
+    .description('copy a dataset folder to an object store, for trainings on a cluster; what is there already is not sent again')
+    .argument('<tfrecord_dir>', 'the dataset folder')
+    .argument('<address>', 'as s3://bucket/datasets/name')
+    .action(async (folder: string, address: string, options: StoreCommandOptions) => {
+      const found = await uploadDataset(folder, address, accessOf(options), ({ name, bytes }) => note(`sending ${name}, ${size(bytes)}`));
+      say(`${found.images} images in ${found.uri}, digest ${found.digest}`);
     });
 }
 

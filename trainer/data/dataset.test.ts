@@ -124,7 +124,7 @@ test('an absent folder is a matter of the store, another scheme and a file are n
     code: 'StoreUnavailable',
     message: /cannot open dataset \/nowhere\/at\/all: the folder is not there/,
   });
-  await assert.rejects(openDataset('s3://bucket/set'), { code: 'DatasetInvalid', message: /not a local folder/ });
+  await assert.rejects(openDataset('pvc://claim/set'), { code: 'DatasetInvalid', message: /no dataset that can be opened here/ });
   await assert.rejects(openDataset(join(await made(t), 'set-r02.tfrecords')), {
     code: 'DatasetInvalid',
     message: /is a file: name the folder/,

@@ -1,10 +1,12 @@
-/** A dataset folder, open for reading: images by number at every resolution, labels, and the digest that goes into a run's fingerprint. */
+/** A dataset, open for reading: images by number at every resolution, labels, and the digest that goes into a run's fingerprint. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
 import { copyChannelsLast } from './channels.ts';
-import { type DatasetSource, datasetDigest, type FolderFiles, fileDigest, folderFiles, localFolder, readDescription } from './folder.ts';
+import { type DatasetSource, datasetDigest, localFolder, MIN_RESOLUTION } from './folder.ts';
 import { type Labels, parseLabels } from './npy.ts';
+import { localPlace } from './place.ts';
+import { type RemoteOptions, remotePlace } from './remote-place.ts';
 import { openRecords, type RecordFile } from './tfrecord.ts';
 
 /** Paths of TFRecord files by resolution. */
@@ -12,6 +14,7 @@ export type ImageFiles = ReadonlyMap<number, string>;
 
 export interface Dataset {
   readonly name: string;
+  /** The folder's path, or the address in an object store. */
   readonly folder: string;
   readonly source: DatasetSource;
   readonly images: number;
@@ -24,7 +27,7 @@ export interface Dataset {
   readonly labels?: Float32Array;
   /** SHA-256, in hex, of everything a network sees of this dataset. */
   readonly digest: string;
-  /** Path of each resolution's file. */
+  /** Path of each resolution's file that is there whole. */
   readonly files: ImageFiles;
   /** Size of each resolution's file: what a phase has to fetch. */
   readonly bytes: ReadonlyMap<number, number>;
@@ -33,39 +36,67 @@ export interface Dataset {
    * Every record's checksum is verified. @throws {PgganError} DatasetInvalid naming file and offset
    */
   read(resolution: number, indexes: ArrayLike<number>): Uint8Array;
+  /**
+   * Fetches what `read` then finds: the images of a resolution, or only those numbered. Nothing to do for a folder, and for resolutions that
+   * the dataset was opened for. @throws {PgganError} StoreUnavailable, StoreFull, DatasetInvalid
+   */
+  prepare(resolution: number, indexes?: readonly number[]): Promise<void>;
   close(): void;
 }
 
+export type DatasetOptions = RemoteOptions & {
+  /** Of a dataset in an object store: the resolutions to be read (all by default). Others have to be prepared. */
+  readonly resolutions?: readonly number[];
+};
+
 /**
- * Opens a dataset folder (a path or a file:// URI) and checks that its files belong together. Reads every file once, for the digest.
+ * Opens a dataset (a path, a file:// or an s3:// URI) and checks that its files belong together. The files of a folder are read once, for
+ * the digest; of an object store those are fetched that are asked for, and the smallest.
  * @throws {PgganError} StoreUnavailable where there is no such folder, DatasetInvalid where it is no dataset
  */
-export async function openDataset(pathOrUri: string): Promise<Dataset> {
-  const folder = localFolder(pathOrUri);
-  const files = await folderFiles(folder);
-  const description = await readDescription(folder);
+export async function openDataset(pathOrUri: string, options: DatasetOptions = {}): Promise<Dataset> {
+  const place = pathOrUri.startsWith('s3://') ? await remotePlace(pathOrUri, options) : await localPlace(localFolder(pathOrUri));
+  const { files, description } = place;
   const levels = new Map<number, RecordFile>();
+  const inPart = new Set<number>();
   const close = (): void => {
     for (const level of levels.values()) level.close();
     levels.clear();
+    place.remove();
   };
   try {
-    for (const { resolution, file } of files.levels) levels.set(resolution, openLevel(file, resolution));
+    const isWanted = (resolution: number): boolean =>
+      place.isLocal || resolution === MIN_RESOLUTION || (options.resolutions?.includes(resolution) ?? true);
+    for (const { resolution, file } of files.levels) {
+      if (isWanted(resolution)) levels.set(resolution, openLevel(await place.whole(file), resolution));
+    }
     const { images, channels } = agreed([...levels.values()]);
-    const labels = await labelsOf(files, images);
+    const labels = files.labels === undefined ? undefined : await labelsOf(await place.whole(files.labels), images);
     return {
       name: files.name,
-      folder,
+      folder: place.where,
       source: description?.source ?? { kind: 'unknown' },
       images,
       channels,
-      resolution: Math.max(...levels.keys()),
+      resolution: Math.max(...files.levels.map(({ resolution }) => resolution)),
       labelSize: labels?.size ?? 0,
       ...(labels ? { labels: labels.values } : {}),
-      digest: await digestOf(files),
-      files: new Map(files.levels.map(({ resolution, file }) => [resolution, file])),
-      bytes: new Map([...levels].map(([resolution, level]) => [resolution, level.bytes])),
-      read: (resolution, indexes) => readBatch(levels.get(resolution) ?? none(resolution, folder), indexes),
+      digest: datasetDigest(files, await place.digests()),
+      get files() {
+        return new Map([...levels].filter(([resolution]) => !inPart.has(resolution)).map(([resolution, { file }]) => [resolution, file]));
+      },
+      bytes: new Map(files.levels.map(({ resolution, file }) => [resolution, place.sizes.get(file) ?? 0])),
+      async prepare(resolution, indexes) {
+        const file = files.levels.find((level) => level.resolution === resolution)?.file;
+        if (file === undefined || (levels.has(resolution) && !inPart.has(resolution))) return;
+        const level = openLevel(await (indexes ? place.some(file, indexes) : place.whole(file)), resolution);
+        levels.get(resolution)?.close();
+        levels.set(resolution, level);
+        if (indexes) inPart.add(resolution);
+        else inPart.delete(resolution);
+        agreed([...levels.values()]);
+      },
+      read: (resolution, indexes) => readBatch(levels.get(resolution) ?? none(resolution, place.where), indexes),
       close,
     };
   } catch (error) {
@@ -115,18 +146,10 @@ function agreed(levels: readonly RecordFile[]): { readonly images: number; reado
 
 const contents = (level: RecordFile | undefined): string => `${level?.records} images of ${level?.shape[0]} channel(s)`;
 
-async function labelsOf(files: FolderFiles, images: number): Promise<Labels | undefined> {
-  if (files.labels === undefined) return undefined;
-  const labels = parseLabels(files.labels, await readFile(files.labels));
+async function labelsOf(file: string, images: number): Promise<Labels | undefined> {
+  const labels = parseLabels(file, await readFile(file));
   if (labels.rows === images) return labels;
-  throw new PgganError('DatasetInvalid', `${files.labels} labels ${labels.rows} images, but the dataset has ${images}`);
-}
-
-async function digestOf(files: FolderFiles): Promise<string> {
-  const roles: Record<string, { readonly bytes: number; readonly sha256: string }> = {};
-  for (const { resolution, file } of files.levels) roles[`r${String(Math.log2(resolution)).padStart(2, '0')}`] = await fileDigest(file);
-  if (files.labels !== undefined) roles['labels'] = await fileDigest(files.labels);
-  return datasetDigest(roles);
+  throw new PgganError('DatasetInvalid', `${file} labels ${labels.rows} images, but the dataset has ${images}`);
 }
 
 function readBatch(level: RecordFile, indexes: ArrayLike<number>): Uint8Array {

@@ -4,15 +4,20 @@ import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { PgganError } from '../../crds/errors.ts';
 import { codeOf, storeError } from '../checkpoint/file-errors.ts';
-import { type Dataset, openDataset } from './dataset.ts';
+import { type Dataset, type DatasetOptions, openDataset } from './dataset.ts';
 import type { OnProgress } from './write-dataset.ts';
 
 /**
  * Writes img00000000.png, ... at full resolution into `outputDir`, which must be empty or absent. Phantoms say so in each file's text.
  * Returns the number of images. @throws {PgganError} DatasetInvalid, DatasetExists, StoreUnavailable, StoreFull
  */
-export async function extractDataset(pathOrUri: string, outputDir: string, onProgress?: OnProgress): Promise<number> {
-  const dataset = await openDataset(pathOrUri);
+export async function extractDataset(
+  pathOrUri: string,
+  outputDir: string,
+  onProgress?: OnProgress,
+  options: DatasetOptions = {},
+): Promise<number> {
+  const dataset = await openDataset(pathOrUri, options);
   try {
     await mkdir(outputDir, { recursive: true });
     if ((await readdir(outputDir)).length > 0)

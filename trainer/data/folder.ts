@@ -1,12 +1,12 @@
 /** The dataset folder: what its files are called, and the description (dataset.json) that says where its images come from. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { asError, PgganError } from '../../crds/errors.ts';
 import { canonicalJson } from '../../crds/run.ts';
+import type { FileDigest } from '../checkpoint/file-digest.ts';
 import { codeOf } from '../checkpoint/file-errors.ts';
 
 /** Resolutions that a dataset may have at its top. */
@@ -46,24 +46,28 @@ export type FileEntry = Readonly<z.infer<typeof fileEntry>>;
 export type DatasetSource = Readonly<z.infer<typeof source>>;
 export type Description = Readonly<z.infer<typeof description>>;
 
-/** The folder's data files; `levels` rise from 4x4 without a gap. */
-export type FolderFiles = {
+/** A dataset's data files by their names; `levels` rise from 4x4 without a gap. */
+export type DatasetFiles = {
   readonly name: string;
   readonly levels: readonly { readonly resolution: number; readonly file: string }[];
   readonly labels?: string;
 };
 
-/** The path of a dataset folder given as a path or a file:// URI. @throws {PgganError} DatasetInvalid for any other URI */
+/** The path of a dataset folder given as a path or a file:// URI; s3:// is opened elsewhere. @throws {PgganError} DatasetInvalid for any other URI */
 export function localFolder(pathOrUri: string): string {
   if (pathOrUri.startsWith('file://')) return fileURLToPath(pathOrUri);
   if (/^[a-z0-9]+:\/\//.test(pathOrUri))
-    throw new PgganError('DatasetInvalid', `${pathOrUri} is not a local folder: only paths and file:// URIs can be opened here`);
+    throw new PgganError('DatasetInvalid', `${pathOrUri} is no dataset that can be opened here: name a path, a file:// or an s3:// URI`);
   return pathOrUri;
 }
 
-/** Finds the files of a dataset. @throws {PgganError} StoreUnavailable where the folder is absent, DatasetInvalid where its files make no dataset */
-export async function folderFiles(folder: string): Promise<FolderFiles> {
-  const names = await namesIn(folder);
+/** The files of a dataset folder. @throws {PgganError} StoreUnavailable where the folder is absent, DatasetInvalid where its files make no dataset */
+export async function folderFiles(folder: string): Promise<DatasetFiles> {
+  return datasetFiles(folder, await namesIn(folder));
+}
+
+/** Finds the files of a dataset among `names`; `folder` is what messages call it. @throws {PgganError} DatasetInvalid */
+export function datasetFiles(folder: string, names: readonly string[]): DatasetFiles {
   const records = names.filter((name) => name.endsWith('.tfrecords'));
   const parsed = records.map((name) => ({ name, match: /^(.*)-r(\d\d)\.tfrecords$/.exec(name) }));
   if (records.length === 0) throw invalid(folder, 'holds no *.tfrecords file');
@@ -78,8 +82,8 @@ export async function folderFiles(folder: string): Promise<FolderFiles> {
   if (missing.length > 0) throw invalid(folder, `lacks ${missing.map((exponent) => recordsName(name, 2 ** exponent)).join(', ')}`);
   const labels = names.filter((candidate) => candidate.endsWith('.labels'));
   if (labels.length > 1) throw invalid(folder, `holds several label files: ${labels.join(', ')}`);
-  const levels = exponents.map((exponent) => ({ resolution: 2 ** exponent, file: join(folder, recordsName(name, 2 ** exponent)) }));
-  return { name, levels, ...(labels[0] === undefined ? {} : { labels: join(folder, labels[0]) }) };
+  const levels = exponents.map((exponent) => ({ resolution: 2 ** exponent, file: recordsName(name, 2 ** exponent) }));
+  return { name, levels, ...(labels[0] === undefined ? {} : { labels: labels[0] }) };
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
@@ -103,6 +107,11 @@ export async function readDescription(folder: string): Promise<Description | und
     if (codeOf(cause) === 'ENOENT') return undefined;
     throw new PgganError('StoreUnavailable', `cannot read ${file}: ${asError(cause).message}`, { cause });
   }
+  return parseDescription(text, file);
+}
+
+/** @param file what messages call it @throws {PgganError} DatasetInvalid */
+export function parseDescription(text: string, file: string): Description {
   try {
     return description.parse(JSON.parse(text));
   } catch (cause) {
@@ -112,22 +121,19 @@ export async function readDescription(folder: string): Promise<Description | und
   }
 }
 
-/** Size and SHA-256 of a file, streamed. */
-export async function fileDigest(file: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    bytes += chunk.length;
-  }
-  return { bytes, sha256: hash.digest('hex') };
-}
-
 /**
  * The dataset's part of a run's fingerprint: SHA-256 over size and SHA-256 of each data file. Files go by their role (r02, ..., labels), so
  * that a dataset renamed or moved stays itself.
  */
-export function datasetDigest(roles: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>): string {
+export function datasetDigest(dataset: DatasetFiles, digests: ReadonlyMap<string, FileDigest>): string {
+  const roles: Record<string, FileDigest> = {};
+  const add = (role: string, name: string): void => {
+    const found = digests.get(name);
+    if (!found) throw new Error(`no digest was made of ${name}`);
+    roles[role] = found;
+  };
+  for (const { resolution, file } of dataset.levels) add(`r${String(Math.log2(resolution)).padStart(2, '0')}`, file);
+  if (dataset.labels !== undefined) add('labels', dataset.labels);
   const files = Object.fromEntries(Object.entries(roles).map(([role, { bytes, sha256 }]) => [role, { bytes, sha256 }]));
   return createHash('sha256').update(canonicalJson(files)).digest('hex');
 }

@@ -42,6 +42,12 @@ export function framed(parts: readonly Uint8Array[]): Buffer {
   return record;
 }
 
+/** Bytes of the first record, framing included, as the beginning of the file says. @throws {PgganError} DatasetInvalid */
+export function firstRecordBytes(file: string, start: Buffer): number {
+  if (start.length < HEADER) throw invalid(file, 0, 'the file ends within the first record');
+  return HEADER + recordLength(file, 0, start) + FOOTER;
+}
+
 /** An open TFRecord file of equally shaped images. */
 export interface RecordFile {
   readonly file: string;
@@ -67,9 +73,8 @@ export function openRecords(file: string): RecordFile {
 function recordsOf(file: string, fd: number, bytes: number): RecordFile {
   if (bytes === 0) throw invalid(file, 0, 'the file is empty');
   const start = Buffer.alloc(HEADER);
-  if (readSync(fd, start, 0, HEADER, 0) < HEADER) throw invalid(file, 0, 'the file ends within the first record');
-  const length = recordLength(file, 0, start);
-  const size = HEADER + length + FOOTER;
+  const size = firstRecordBytes(file, start.subarray(0, readSync(fd, start, 0, HEADER, 0)));
+  const length = size - HEADER - FOOTER;
   const buffer = Buffer.alloc(size);
   const record = (index: number): Example => {
     const offset = index * size;

@@ -1,9 +1,10 @@
 /** Checks a dataset down to the last byte: checksums, shapes, labels, the pyramid, and what its description promises. */
 import { basename, join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
+import { fileDigest } from '../checkpoint/file-digest.ts';
 import { channelsFirst } from './channels.ts';
-import { type Dataset, openDataset } from './dataset.ts';
-import { DESCRIPTION, fileDigest, localFolder, readDescription } from './folder.ts';
+import { type Dataset, type DatasetOptions, openDataset } from './dataset.ts';
+import { DESCRIPTION, localFolder, readDescription } from './folder.ts';
 import { pyramid } from './pyramid.ts';
 import type { OnProgress } from './write-dataset.ts';
 
@@ -14,10 +15,11 @@ export type VerifiedDataset = Pick<Dataset, 'name' | 'source' | 'images' | 'chan
  * differently), so that files of different datasets are told apart.
  * @throws {PgganError} DatasetInvalid or StoreUnavailable at the first thing that is wrong
  */
-export async function verifyDataset(pathOrUri: string, onProgress?: OnProgress): Promise<VerifiedDataset> {
-  const dataset = await openDataset(pathOrUri);
+export async function verifyDataset(pathOrUri: string, onProgress?: OnProgress, options: DatasetOptions = {}): Promise<VerifiedDataset> {
+  const dataset = await openDataset(pathOrUri, options);
   try {
-    await checkDescription(localFolder(pathOrUri));
+    // What is fetched from an object store has been compared with its description.
+    if (!pathOrUri.startsWith('s3://')) await checkDescription(localFolder(pathOrUri));
     for (let index = 0; index < dataset.images; index++) {
       checkPyramid(dataset, index);
       onProgress?.(index + 1, dataset.images);

@@ -2,19 +2,21 @@
 import { InvalidArgumentError } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
 import { openStore } from '../checkpoint/open-store.ts';
-import { uriOf } from '../checkpoint/uri.ts';
+import { accessOf, folderUri, type StoreCommandOptions } from '../store-options.ts';
 import { openGenerator } from '../synthesis/open-generator.ts';
 import { type ExportFormat, exportGenerator, FORMATS, type NetworkName, NETWORKS } from './export.ts';
 
-type Options = { readonly format: ExportFormat; readonly networks?: readonly NetworkName[] };
+type Options = StoreCommandOptions & { readonly format: ExportFormat; readonly networks?: readonly NetworkName[] };
 
 /** @throws {PgganError} */
-export async function exportCommand(run: string, folder: string, { format, networks }: Options): Promise<void> {
+export async function exportCommand(run: string, folder: string, options: Options): Promise<void> {
+  const { format, networks } = options;
+  const s3 = accessOf(options);
   if (networks && format !== 'safetensors')
     throw new PgganError('UsageInvalid', `--networks goes with --format safetensors: ${format} holds the averaged generator alone`);
-  const generator = await openGenerator(uriOf(run));
+  const generator = await openGenerator(folderUri(run), s3);
   for (const warning of generator.warnings) process.stderr.write(`warning: ${warning}\n`);
-  const files = await exportGenerator(generator, format, networks ?? ['generator-ema'], openStore(uriOf(folder)));
+  const files = await exportGenerator(generator, format, networks ?? ['generator-ema'], openStore(folderUri(folder), { s3 }));
   process.stdout.write(`exported ${generator.checkpoint.uri} to ${folder}: ${files.join(', ')}\n`);
 }
 

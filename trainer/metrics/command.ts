@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import type { MetricName } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
+import type { Access } from '../checkpoint/open-store.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
-import { uriOf } from '../checkpoint/uri.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { accessOf, folderUri, type StoreCommandOptions } from '../store-options.ts';
 import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { createMetric, METRICS, metricName } from './choose.ts';
 import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
@@ -13,7 +14,7 @@ import { type NearestReport, nearestReport } from './nearest-picture.ts';
 import { fakes, reals } from './sources.ts';
 import { tableHead, tableRow } from './table.ts';
 
-type Options = {
+type Options = StoreCommandOptions & {
   readonly metrics: string;
   readonly numImages?: number;
   readonly all?: boolean;
@@ -26,10 +27,11 @@ type Options = {
 /** Prints a table, or one JSON object {moments, rows}. @throws {PgganError} */
 export async function evaluateRun(folder: string, options: Options): Promise<void> {
   const names = options.metrics.split(',').map((name) => metricName(name.trim()));
-  const newest = await openGenerator(uriOf(folder));
+  const newest = await openGenerator(folderUri(folder), accessOf(options));
   const run = trainingOf(newest);
-  const dataset = await openDataset(run.dataset.uri);
+  const dataset = await openDataset(run.dataset.uri, { s3: accessOf(options, run.store), resolutions: [], note: say });
   try {
+    await dataset.prepare(dataset.resolution);
     const { threads, schedule } = run;
     const { kind } = await prepareBackend({ threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
     const fakesOf = (generator: OpenGenerator): ImageSource => fakes(generator, dataset, kind === 'native' ? 'graph' : 'eager');
@@ -59,6 +61,8 @@ export async function evaluateRun(folder: string, options: Options): Promise<voi
   }
 }
 
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
 async function compare(
   names: readonly MetricName[],
   newest: OpenGenerator,
@@ -71,7 +75,7 @@ async function compare(
   const images = Math.min(wanted, dataset.images);
   const metrics = names.map((name) => createMetric(name, { shape, images, seed: trainingOf(newest).seed, redraws: options.redraws }));
   const snapshots = [];
-  for (const generator of await generatorsOf(newest, options.all === true))
+  for (const generator of await generatorsOf(newest, options.all === true, accessOf(options, trainingOf(newest).store)))
     snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });
   const columns = columnsOf(metrics);
   if (!options.json) process.stdout.write(`${tableHead(columns).join('\n')}\n`);
@@ -99,10 +103,10 @@ function nearestText({ fakes: found, realsRmse }: Omit<NearestReport, 'png'>): s
 }
 
 /** The newest checkpoint, or all. */
-async function generatorsOf(newest: OpenGenerator, all: boolean): Promise<readonly OpenGenerator[]> {
+async function generatorsOf(newest: OpenGenerator, all: boolean, s3: Access): Promise<readonly OpenGenerator[]> {
   if (!all) return [newest];
   const folders = (await listCheckpoints(newest.store)).filter(({ committed }) => committed);
   const generators: OpenGenerator[] = [];
-  for (const { key } of folders) generators.push(await openGenerator(`${newest.store.uri}/${key}`));
+  for (const { key } of folders) generators.push(await openGenerator(`${newest.store.uri}/${key}`, s3));
   return generators;
 }

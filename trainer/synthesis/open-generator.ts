@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
-import { runDocument, type StoreOptions, type TrainingRun } from '../../crds/run.ts';
+import { runDocument, type TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
 import type { CheckpointManifest } from '../checkpoint/format.ts';
 import { importedOptions } from '../checkpoint/imported.ts';
+import type { Access } from '../checkpoint/open-store.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
 import { floatsOf } from '../checkpoint/safetensors.ts';
@@ -31,7 +32,7 @@ export type OpenGenerator = {
 };
 
 /** @param uri a run folder (its newest good checkpoint is used) or `<run folder>/checkpoints/<images>` @throws {PgganError} CheckpointInvalid */
-export async function openGenerator(uri: string, s3?: StoreOptions): Promise<OpenGenerator> {
+export async function openGenerator(uri: string, s3?: Access): Promise<OpenGenerator> {
   const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema'], s3);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);

@@ -29,7 +29,7 @@ async function fork(t: TestContext) {
 }
 
 async function claimOnce(run: TrainingRun) {
-  const claimed = await openClaimed(run, false);
+  const claimed = await openClaimed(run, false, () => {});
   await claimed.close();
   return claimed;
 }
@@ -56,7 +56,7 @@ test('a fork keeps to the checkpoint it began with, whatever becomes of the run 
   assert.equal(again.record.fingerprint, record.fingerprint);
   assert.deepEqual(again.origin?.checkpoint, newest.ref, `${later.ref.uri} is no concern of it`);
 
-  const open = await openRun(run);
+  const open = await openRun(run, () => {});
   t.after(() => open.close());
   const tensors = open.takeTensors();
   assert.ok(tensors.kind === 'forked' && tensors.checkpoint.manifest.images === 128);
@@ -68,7 +68,7 @@ test('a fork that has a checkpoint of its own goes on without its source', async
   const { origin } = await claimOnce(run);
   const own = await saveCheckpoint(fileStore(folder), someCheckpoint(16, 5, { origin: origin?.checkpoint }), mayWrite);
   await rm(sourceFolder, { recursive: true });
-  const open = await openRun(run);
+  const open = await openRun(run, () => {});
   await open.close();
   assert.deepEqual([open.restored?.ref, open.origin], [own.ref, undefined]);
   assert.deepEqual(open.restored?.manifest.parent, origin?.checkpoint, 'the lineage is recorded');
@@ -78,9 +78,15 @@ test('a fork whose source is gone, or holds other weights there, before it has a
   const { run, source } = await fork(t);
   await claimOnce(run);
   await source.remove(`${checkpointKey(128)}checkpoint.json`);
-  await assert.rejects(openRun(run), { code: 'CheckpointInvalid', message: /000000000128\/checkpoint\.json is not there/ });
+  await assert.rejects(
+    openRun(run, () => {}),
+    { code: 'CheckpointInvalid', message: /000000000128\/checkpoint\.json is not there/ },
+  );
   await saveCheckpoint(source, someCheckpoint(128, 9), mayWrite);
-  await assert.rejects(openRun(run), { code: 'CheckpointInvalid', message: /holds other weights than when this run was forked/ });
+  await assert.rejects(
+    openRun(run, () => {}),
+    { code: 'CheckpointInvalid', message: /holds other weights than when this run was forked/ },
+  );
 });
 
 test('a preflight reads no tensor: sizes are enough, and a checkpoint of another size is skipped', async (t) => {

@@ -49,8 +49,8 @@ const FORKED_FILES = ['generator', 'discriminator', 'generator-ema'] as const;
 type ForkedFile = (typeof FORKED_FILES)[number];
 
 /** Opens a run to train on it. @throws {PgganError} of the store, the dataset, the options, the fingerprint or another writer */
-export async function openRun(run: TrainingRun): Promise<OpenRun> {
-  const claimed = await openClaimed(run, true);
+export async function openRun(run: TrainingRun, print: (line: string) => void): Promise<OpenRun> {
+  const claimed = await openClaimed(run, true, print);
   const { store, writer, dataset, record } = claimed;
   try {
     const staging = stagingFolder(store.uri, record.fingerprint);
@@ -83,10 +83,12 @@ export async function openRun(run: TrainingRun): Promise<OpenRun> {
 /**
  * Checks everything that can be known without a tensor, and takes the run.
  * @param trains false for a preflight, which does not count as an attempt
+ * @param print told what is fetched, since that may take a while
  * @throws {PgganError} as openRun
  */
-export async function openClaimed(run: TrainingRun, trains: boolean): Promise<ClaimedRun> {
-  const dataset = await openDataset(run.dataset.uri);
+export async function openClaimed(run: TrainingRun, trains: boolean, print: (line: string) => void): Promise<ClaimedRun> {
+  const resolutions = run.task.kind === 'train' ? [run.task.resolution] : [];
+  const dataset = await openDataset(run.dataset.uri, { s3: run.store, resolutions, note: print });
   try {
     checkOptions(run, dataset);
     const store = openStore(run.run.uri, { s3: run.store });

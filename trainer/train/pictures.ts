@@ -60,6 +60,7 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
 
   return {
     async reals() {
+      await dataset.prepare(shape.resolution, shown);
       const images = batch(dataset.read(shape.resolution, shown), shape.resolution, cells);
       await write(
         'samples/reals.png',

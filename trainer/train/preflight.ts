@@ -15,7 +15,7 @@ import { type ClaimedRun, openClaimed, skippedText } from './open-run.ts';
 export async function runPreflight(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<number> {
   // Before the folder is claimed: the answer to a refusal are other options, which would find a claim in their way.
   const warnings = await checkPhases(run);
-  const claimed = await claimOrTell(run, server);
+  const claimed = await claimOrTell(run, server, print);
   try {
     const found = await findNewestCheckpoint(claimed.store);
     for (const warning of [...skippedText(found?.skipped ?? []), ...warnings]) print(`warning: ${warning}`);
@@ -55,9 +55,9 @@ async function checkPhases(run: TrainingRun): Promise<readonly string[]> {
 }
 
 /** Where the folder holds another run, the fields that differ are in the document that the failure becomes. */
-async function claimOrTell(run: TrainingRun, server: ReportServer): Promise<ClaimedRun> {
+async function claimOrTell(run: TrainingRun, server: ReportServer, print: (line: string) => void): Promise<ClaimedRun> {
   try {
-    return await openClaimed(run, false);
+    return await openClaimed(run, false, print);
   } catch (error) {
     if (error instanceof PgganError && error.code === 'FingerprintMismatch')
       server.update({ ...unanswered(), differences: [...error.details] });

@@ -38,7 +38,7 @@ export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo
   const phase = phases(run.schedule, run.totalKimg).find((candidate) => candidate.resolution === resolution);
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
   const reporter = createReporter({ server: io.server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
-  const open = await openRun(run);
+  const open = await openRun(run, io.print);
   const { options, dataset } = open;
   const feeds = openFeedStream({ plan: run, resolution, start: startOf(open), options, dataset: fed(dataset), files: dataset.files });
   try {

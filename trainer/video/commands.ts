@@ -3,14 +3,14 @@ import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
 import { prepareBackend } from '../backend/backend.ts';
-import { uriOf } from '../checkpoint/uri.ts';
 import { dataText, NOTICE } from '../export/model-facts.ts';
+import { accessOf, folderUri, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
 import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { encodeVideo } from './encoder.ts';
 import { interpolationFrames, interpolationSize } from './interpolation.ts';
 import { openTrainingFilm, trainingFrames } from './training.ts';
 
-type Length = { readonly seconds: number; readonly fps: number };
+type Length = StoreCommandOptions & { readonly seconds: number; readonly fps: number };
 type Interpolation = Length & { readonly grid: Grid; readonly smoothing: number; readonly seed: number };
 type Grid = { readonly columns: number; readonly rows: number };
 
@@ -18,7 +18,7 @@ type Grid = { readonly columns: number; readonly rows: number };
 export function videoCommands(program: Command): void {
   const video = program.command('video').description('mp4 films of a generator or of a training (needs ffmpeg)');
   const length = (command: Command, seconds: number): Command =>
-    command
+    withStoreOptions(command)
       .argument('<run>', 'run folder, or one of its checkpoints')
       .argument('<mp4>', 'the file to write')
       .option('--seconds <s>', 'length of the film', positive, seconds)
@@ -31,8 +31,9 @@ export function videoCommands(program: Command): void {
   length(video.command('training').description('the pictures of a run in order, at the pace of its clock'), 20).action(training);
 }
 
-async function interpolation(run: string, mp4: string, { seconds, fps, grid, smoothing, seed }: Interpolation): Promise<void> {
-  const generator = await openGenerator(uriOf(run));
+async function interpolation(run: string, mp4: string, film: Interpolation): Promise<void> {
+  const { seconds, fps, grid, smoothing, seed } = film;
+  const generator = await openGenerator(folderUri(run), accessOf(film));
   generator.warnings.forEach(warn);
   const { kind } = await prepareBackend({ threads: generator.run?.threads ?? availableParallelism(), warn });
   const mode = kind === 'native' ? 'graph' : 'eager';
@@ -43,7 +44,7 @@ async function interpolation(run: string, mp4: string, { seconds, fps, grid, smo
 }
 
 async function training(run: string, mp4: string, length: Length): Promise<void> {
-  const generator = await openGenerator(uriOf(run));
+  const generator = await openGenerator(folderUri(run), accessOf(length));
   const film = await openTrainingFilm(generator.store, trainingOf(generator).schedule);
   const format = { width: film.width, height: film.height, channels: 3, framesPerSecond: length.fps };
   const frames = trainingFrames(generator.store, film, framesOf(length));

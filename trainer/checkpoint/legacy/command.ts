@@ -5,13 +5,16 @@ import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import { asError, PgganError } from '../../../crds/errors.ts';
 import { softwareVersions } from '../../software.ts';
+import { accessOf, folderUri, type StoreCommandOptions } from '../../store-options.ts';
 import { openStore } from '../open-store.ts';
-import { uriOf } from '../uri.ts';
 import { type Imported, type ImportSource, importSnapshot } from './import.ts';
 
+type Options = StoreCommandOptions & { readonly kimg?: number };
+
 /** @throws {PgganError} */
-export async function importCommand(file: string, folder: string, { kimg }: { readonly kimg?: number }): Promise<void> {
-  const store = openStore(uriOf(folder));
+export async function importCommand(file: string, folder: string, options: Options): Promise<void> {
+  const { kimg } = options;
+  const store = openStore(folderUri(folder), { s3: accessOf(options) });
   const imported = await importSnapshot(store, { ...(await sourceOf(file)), kimg }, softwareVersions(), new Date());
   const { ref, manifest } = imported.checkpoint;
   const how = imported.kind === 'new' ? 'imported' : 'imported already:';

@@ -75,7 +75,7 @@ test('whatever protocol and NumPy wrote them, equal networks become equal checkp
       const source = sourceOf(python.read(`${numpy}-protocol${protocol}`), 'network-final.pkl', 12);
       const { checkpoint } = await importSnapshot(store, source, SOFTWARE, NOW);
       digests.add(checkpoint.manifest.weightsDigest);
-      const { checkpoint: found } = await loadFrom(store.uri, ['generator', 'discriminator', 'generator-ema'], undefined);
+      const { checkpoint: found } = await loadFrom(store.uri, ['generator', 'discriminator', 'generator-ema'], {});
       assert.deepEqual([found.manifest.images, found.state.previousLod], [12_000, TINY_LOD]);
       assert.equal((await openGenerator(store.uri)).shape.labelSize, TINY.labelSize);
     }
@@ -92,7 +92,7 @@ test('the snapshots of one run share a folder; the same one is known again, anot
   assert.equal((await take('numpy2-protocol4', undefined)).checkpoint.manifest.images, 40_000);
   assert.equal((await take('numpy2-protocol4', undefined)).kind, 'known');
   await take('numpy1-protocol2', 80);
-  assert.equal((await loadFrom(store.uri, [], undefined)).checkpoint.manifest.images, 80_000);
+  assert.equal((await loadFrom(store.uri, [], {})).checkpoint.manifest.images, 80_000);
   await assert.rejects(take('numpy1-protocol2', 40), {
     code: 'FingerprintMismatch',
     message: /holds another snapshot after 40 kimg, file:.*network-snapshot-000040\.pkl: import into another folder/,

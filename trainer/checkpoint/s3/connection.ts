@@ -18,6 +18,9 @@ type S3Request = {
   readonly body?: { readonly parts: readonly Buffer[]; readonly sha256: string; readonly size: number };
 };
 
+/** How an object store is reached, as a run document has it. */
+export type Access = { readonly [Field in keyof StoreOptions]?: StoreOptions[Field] | undefined };
+
 export type Connection = {
   readonly endpoint: string;
   readonly region: string;
@@ -38,7 +41,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
  * are read anew for each request, so that rotated ones are picked up.
  * @throws {PgganError} OptionsInvalid for an endpoint that is none
  */
-export function connect(bucket: string, options: StoreOptions | undefined, env: NodeJS.ProcessEnv, idleSeconds: number): Connection {
+export function connect(bucket: string, options: Access | undefined, env: NodeJS.ProcessEnv, idleSeconds: number): Connection {
   const endpoint = options?.endpoint ?? env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'] ?? AMAZON;
   const region = options?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? DEFAULT_REGION;
   const url = parseEndpoint(endpoint);
@@ -99,7 +102,7 @@ function parseEndpoint(endpoint: string): URL {
 
 function required<T>(found: Found<T>): T {
   if (found.kind === 'found') return found.value;
-  throw new PgganError('StoreUnavailable', found.reason);
+  throw new PgganError('StoreRefused', found.reason);
 }
 
 /** Connections are kept open between requests, and made anew where the certificate authority has changed. */
@@ -135,13 +138,18 @@ function transportOf(secure: boolean, idleSeconds: number): Pick<typeof http, 'r
 
 /** The body of an answer that is a document of XML; no more of it than such documents have. */
 export async function textOf(response: IncomingMessage, maxBytes = MAX_ERROR_BYTES): Promise<string> {
+  return (await bytesOf(response, maxBytes)).toString();
+}
+
+/** The body of an answer, up to a size: what comes after that is passed over. */
+export async function bytesOf(response: IncomingMessage, maxBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes <= maxBytes) chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 /** The text of the first element of this name; S3's documents are flat enough that no parser is needed. */

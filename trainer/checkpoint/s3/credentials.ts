@@ -1,7 +1,7 @@
 /** Where the keys and the certificate authority of an object store come from: mounted files, or the environment; never the command line. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { STORE_CA, STORE_CREDENTIALS } from '../../../crds/run.ts';
+import { POD_ENV } from '../../../crds/pod.ts';
 import { asError } from '../../../crds/errors.ts';
 
 export type Credentials = {
@@ -24,7 +24,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * 2. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN).
  */
 export function readCredentials(env: Environment = process.env): Found<Credentials> {
-  const folder = env[STORE_CREDENTIALS];
+  const folder = env[POD_ENV.storeCredentials];
   if (folder !== undefined) return fromFolder(folder);
   const [accessKey, secretKey, sessionToken] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']];
   if (accessKey && secretKey) {
@@ -32,13 +32,13 @@ export function readCredentials(env: Environment = process.env): Found<Credentia
     return { kind: 'found', value: { accessKey, secretKey, ...(sessionToken ? { sessionToken } : {}), source } };
   }
   const half = accessKey || secretKey ? `AWS_${accessKey ? 'SECRET_ACCESS_KEY' : 'ACCESS_KEY_ID'} is not set` : undefined;
-  const ways = `set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ${STORE_CREDENTIALS} to a folder with the files accessKey and secretKey`;
+  const ways = `set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ${POD_ENV.storeCredentials} to a folder with the files accessKey and secretKey`;
   return { kind: 'missing', reason: `there are no credentials for it${half ? ` (${half})` : ''}: ${ways}` };
 }
 
 /** The certificate authority (PEM) that PGGAN_STORE_CA, or AWS_CA_BUNDLE, names; undefined where the public ones are meant. */
 export function readAuthority(env: Environment = process.env): Found<string | undefined> {
-  const variable = env[STORE_CA] === undefined ? 'AWS_CA_BUNDLE' : STORE_CA;
+  const variable = env[POD_ENV.storeCa] === undefined ? 'AWS_CA_BUNDLE' : POD_ENV.storeCa;
   const path = env[variable];
   if (path === undefined) return { kind: 'found', value: undefined };
   try {
@@ -63,6 +63,6 @@ function fromFolder(folder: string): Found<Credentials> {
   const lacking = [accessKey ? [] : 'accessKey', secretKey ? [] : 'secretKey'].flat().join(' and ');
   return {
     kind: 'missing',
-    reason: `there are no credentials for it: ${folder}, which ${STORE_CREDENTIALS} names, lacks ${lacking}; on a cluster, check the Secret of spec.store.credentialsSecretRef and its keys`,
+    reason: `there are no credentials for it: ${folder}, which ${POD_ENV.storeCredentials} names, lacks ${lacking}; on a cluster, check the Secret of spec.store.credentialsSecretRef and its keys`,
   };
 }

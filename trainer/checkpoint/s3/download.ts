@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { PgganError } from '../../../crds/errors.ts';
+import { eachOf } from '../each-of.ts';
 import type { Connection } from './connection.ts';
 import { CHUNK_BYTES, contentDigest, refuseTooLarge } from './content.ts';
 import { Answered, type Deed, type Reach } from './reach.ts';
 import { getRange, headObject, objectOf, type StoredObject } from './requests.ts';
-import { eachOf } from './upload.ts';
 
 export type Downloader = { readonly connection: Connection; readonly reach: Reach };
 

@@ -1,15 +1,15 @@
 /** Makes requests until they succeed, are answered, or a person has to act; composes the errors that say what was tried. */
-import { PgganError } from '../../../crds/errors.ts';
+import { type ErrorCode, PgganError } from '../../../crds/errors.ts';
 import type { Connection } from './connection.ts';
 import { type Answer, diagnose } from './failures.ts';
 import { persist, type RetryTime, type Tried } from './retry.ts';
 
-/** The server's answer where an object was asked for: there is none, or the condition does not hold. */
-export class Answered extends Error {
+/** The server's answer where an object was asked for: there is none, or the condition does not hold. A failure where nobody expects it. */
+export class Answered extends PgganError {
   readonly answer: Answer;
 
-  constructor(answer: Answer) {
-    super(`the server answered: ${answer}`);
+  constructor(answer: Answer, message: string, cause: unknown) {
+    super('StoreUnavailable', message, { cause });
     this.answer = answer;
   }
 }
@@ -17,7 +17,7 @@ export class Answered extends Error {
 /** What is done, for messages: `write`, `checkpoints/000000000016/state.json`, `PUT`. */
 export type Deed = { readonly verb: string; readonly key: string; readonly method: string };
 
-/** @throws {PgganError} StoreUnavailable, StoreFull, at once or when patience is out; Answered */
+/** @throws {PgganError} StoreRefused and StoreFull at once, StoreUnavailable when patience is out; Answered */
 export type Reach = <T>(deed: Deed, request: () => Promise<T>) => Promise<T>;
 
 /** A server that has answered before is restarting, most likely; one that never has may not be the right one. */
@@ -26,24 +26,26 @@ const PATIENCE_SECONDS = { known: 120, unknown: 15 };
 export function reaching(connection: Connection, uri: string, time: RetryTime): Reach {
   let known = false;
   return async (deed, request) => {
+    const failed = (code: ErrorCode, reason: string, cause?: unknown): PgganError =>
+      new PgganError(code, sentence(connection, uri, deed, reason), { cause });
     const patience = (): number => (known ? PATIENCE_SECONDS.known : PATIENCE_SECONDS.unknown);
     const result = await persist(
       request,
       patience,
       (error, tried, outOfPatience) => {
         if (error instanceof PgganError)
-          return error.code === 'StoreUnavailable' ? unreachable(connection, uri, deed, error.message) : error;
+          return error.code === 'StoreRefused' || error.code === 'StoreUnavailable' ? failed(error.code, error.message) : error;
         const diagnosis = diagnose(error, connection.target());
         switch (diagnosis.kind) {
           case 'answer':
             known = true;
-            return new Answered(diagnosis.answer);
+            return new Answered(diagnosis.answer, sentence(connection, uri, deed, `the server answered ${diagnosis.answer}`), error);
           case 'full':
-            return new PgganError('StoreFull', sentence(connection, uri, deed, diagnosis.reason), { cause: error });
+            return failed('StoreFull', diagnosis.reason, error);
           case 'refused':
-            return unreachable(connection, uri, deed, diagnosis.reason, error);
+            return failed('StoreRefused', diagnosis.reason, error);
           case 'passing':
-            return outOfPatience ? unreachable(connection, uri, deed, `${diagnosis.reason}${times(tried)}`, error) : undefined;
+            return outOfPatience ? failed('StoreUnavailable', `${diagnosis.reason}${times(tried)}`, error) : undefined;
         }
       },
       time,
@@ -61,10 +63,6 @@ export async function unless<T>(answer: Answer, work: Promise<T>): Promise<T | u
     if (error instanceof Answered && error.answer === answer) return undefined;
     throw error;
   }
-}
-
-function unreachable(connection: Connection, uri: string, deed: Deed, reason: string, cause?: unknown): PgganError {
-  return new PgganError('StoreUnavailable', sentence(connection, uri, deed, reason), { cause });
 }
 
 function sentence({ endpoint }: Connection, uri: string, { verb, key, method }: Deed, reason: string): string {

@@ -37,7 +37,7 @@ export function unfinishedUploads(connection: Connection, root: string, reach: R
       await reach(deed('DELETE'), () => deleteObject(connection, mark));
     },
     async removeStale() {
-      const { objects } = await reach(deed('GET'), () => listPage(connection, folder, undefined));
+      const { objects } = await reach({ verb: 'list', key: '', method: 'GET' }, () => listPage(connection, folder, undefined));
       for (const mark of objects) {
         if (await isAbandoned(mark.name.slice(folder.length), () => mark.modified.getTime())) {
           await removeOne(mark).catch(() => undefined);

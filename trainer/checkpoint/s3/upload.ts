@@ -1,5 +1,6 @@
 /** Uploads content so that readers see the old object or the new one: in one request, or in parts that become an object by the last request. */
 import { randomBytes } from 'node:crypto';
+import { eachOf } from '../each-of.ts';
 import type { Condition } from '../store.ts';
 import type { Connection } from './connection.ts';
 import { CHUNK_BYTES, type Content, contentDigest, sha256 } from './content.ts';
@@ -119,26 +120,6 @@ async function aborted({ connection }: Uploader, to: Destination, id: string): P
   } catch {
     return false;
   }
-}
-
-/** Runs `work` on all items, some at once; after a failure no further one is begun, and it is thrown when those that run have ended. */
-export async function eachOf<T>(items: readonly T[], atOnce: number, work: (item: T, index: number) => Promise<void>): Promise<void> {
-  const entries = items.entries();
-  let failed = false;
-  const runners = Array.from({ length: atOnce }, async () => {
-    for (const [index, item] of entries) {
-      if (failed) return;
-      try {
-        await work(item, index);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  });
-  const results = await Promise.allSettled(runners);
-  const failure = results.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
 }
 
 const deed = ({ key }: Destination, method: string): Deed => ({ verb: 'write', key, method });
