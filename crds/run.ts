@@ -56,11 +56,6 @@ const loss = z.strictObject({ wganLambda: z.number(), wganEpsilon: z.number(), w
 const optimizer = z.strictObject({ beta1: z.number(), beta2: z.number(), epsilon: positive, resetForNewLod: z.boolean() });
 const averaging = z.strictObject({ decay: z.number() });
 
-/** Environment variable of a trainer: the folder where the Secret with the keys accessKey and secretKey is mounted. */
-export const STORE_CREDENTIALS = 'PGGAN_STORE_CREDENTIALS';
-/** Environment variable of a trainer: the PEM file of the certificate authority of the store's endpoint. */
-export const STORE_CA = 'PGGAN_STORE_CA';
-
 /** Metrics by the names under which options and commands ask for them. */
 export const METRIC_NAMES = ['swd', 'swd1', 'msssim', 'msssim1', 'moments'] as const;
 export type MetricName = (typeof METRIC_NAMES)[number];
