@@ -120,7 +120,8 @@ for (const kind of OBJECT_STORES) {
     });
     await t.test('is asked for TLS where http:// was written', async () => {
       const store = storeOn(server, { s3: { endpoint: named.endpoint.replace('https:', 'http:') } });
-      await assert.rejects(store.list(''), { code: 'StoreRefused' });
+      // MinIO says what is wrong; versitygw cuts the connection, as a server that restarts does.
+      await assert.rejects(store.list(''), { code: kind === 'minio' ? 'StoreRefused' : 'StoreUnavailable' });
     });
     await t.test('is not reached where the file of the authority is missing', async () => {
       const store = storeOn(server, { s3: named, env: { ...server.env, PGGAN_STORE_CA: '/nowhere/ca.crt' } });
