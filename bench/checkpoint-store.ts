@@ -48,7 +48,7 @@ export async function measureCheckpointStore({ resolution, iterations, folder }:
       const up = await seconds(async () => curl(server, ['-T', source]));
       const before = process.resourceUsage().maxRSS;
       const save = await seconds(() =>
-        saveCheckpoint(store, { images: 1000, files, state: stateAt(1000), logs: {} }, async () => undefined),
+        saveCheckpoint(store, { images: 1000, files, state: stateAt(1000), logs: {}, time: new Date() }, async () => undefined),
       );
       if (round === 0) extraBytesWhileSaving = (process.resourceUsage().maxRSS - before) * 1024;
       const down = await seconds(async () => curl(server, ['-o', '/dev/null']));

@@ -56,11 +56,14 @@ program
   });
 program
   .command('checkpoint')
-  .description('saving and loading the whole state of a full-width run, beside dd with fsync of the same bytes')
+  .description(
+    'saving and loading the whole state of a full-width run, beside dd with fsync of the same bytes, and what training stands still for',
+  )
   .option('--json', 'lines of JSON', false)
   .option('--resolution <r>', 'at which the networks end', whole, 512)
   .option('--iterations <n>', 'rounds, of which medians are taken', whole, 5)
   .option('--folder <folder>', 'on the disk to be measured', '.')
+  .option('--threads <n>', 'threads of TensorFlow', whole, cpus().length)
   .addOption(new Option('--store <kind>', 'a folder, or a MinIO that is started for it').choices(['file', 'minio']).default('file'))
   .action(async (options: CheckpointRunOptions & { readonly json: boolean; readonly store: 'file' | 'minio' }) => {
     if (options.store === 'minio') {
@@ -146,12 +149,16 @@ const CHECKPOINT_STORE_COLUMNS = [
 
 const CHECKPOINT_COLUMNS = [
   { title: 'case', cell: (row: CheckpointResult) => `${row.resolution}x${row.resolution}, ${gigabytes(row.bytes)} GB` },
-  { title: 'save MB/s', cell: (row: CheckpointResult) => figure(row.saveMegabytesPerSecond) },
-  { title: 'dd write', cell: (row: CheckpointResult) => figure(row.ddWriteMegabytesPerSecond) },
+  { title: 'stall s', cell: (row: CheckpointResult) => figure(row.stallSeconds) },
+  { title: 'longest', cell: (row: CheckpointResult) => figure(row.longestStallSeconds) },
+  { title: 'CPU s', cell: (row: CheckpointResult) => figure(row.stallCpuSeconds) },
+  { title: 'save s', cell: (row: CheckpointResult) => figure(row.saveSeconds) },
+  { title: 'dd write s', cell: (row: CheckpointResult) => figure(row.ddWriteSeconds) },
   { title: 'time/dd', cell: (row: CheckpointResult) => figure(row.saveOverDd) },
-  { title: 'load MB/s', cell: (row: CheckpointResult) => figure(row.loadMegabytesPerSecond) },
-  { title: 'dd read', cell: (row: CheckpointResult) => figure(row.ddReadMegabytesPerSecond) },
+  { title: 'load s', cell: (row: CheckpointResult) => figure(row.loadSeconds) },
+  { title: 'dd read s', cell: (row: CheckpointResult) => figure(row.ddReadSeconds) },
   { title: 'time/dd', cell: (row: CheckpointResult) => figure(row.loadOverDd) },
+  { title: 'extra GB', cell: (row: CheckpointResult) => gigabytes(row.extraBytes) },
 ];
 
 const STEP_COLUMNS = [

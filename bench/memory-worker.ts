@@ -31,7 +31,7 @@ await serve(async (request: PhaseRequest): Promise<PhaseAnswer> => {
 });
 
 async function begin(run: TrainingRun, images: number): Promise<void> {
-  const open = await openRun(run, true, () => undefined);
+  const open = await openRun(run, () => undefined);
   const { store, writer, options } = open;
   const position = { ...START, images, imagesAtIterationStart: images, imagesAtTickStart: images };
   const state = {
@@ -44,12 +44,13 @@ async function begin(run: TrainingRun, images: number): Promise<void> {
     environment: {},
   };
   const files = toTensorFiles(options.shape, initialValues(options, createRandom(run.seed)));
-  await saveCheckpoint(store, { images, files, state, logs: {} }, () => writer.check());
+  await saveCheckpoint(store, { images, files, state, logs: {}, time: new Date() }, () => writer.check());
   await open.close();
 }
 
 async function train(run: TrainingRun): Promise<void> {
   process.env['PGGAN_RUN'] = JSON.stringify(run);
-  const code = await runDocumentProcess('training', { requested: false, reason: undefined, release: () => undefined }, () => undefined);
+  const never = { requested: false, reason: undefined, onRequest: () => undefined, release: () => undefined };
+  const code = await runDocumentProcess('training', never, () => undefined);
   if (code !== 0) throw new Error(`the phase ended with ${code}`);
 }

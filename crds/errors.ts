@@ -97,7 +97,7 @@ export const ERRORS = {
   StoreFull: {
     exit: 4,
     meaning: 'There is no room left where the run is kept.',
-    remedy: 'Free space, then start the run again: nothing is lost.',
+    remedy: 'Free space: a running training waits for it and goes on by itself; start any other command again.',
   },
   Interrupted: { exit: 75, meaning: 'The run was stopped on request, after saving.', remedy: 'Start it again to go on.' },
   TrainingFailed: {
@@ -113,10 +113,13 @@ export type ErrorCode = keyof typeof ERRORS;
 export class PgganError extends Error {
   override readonly name = 'PgganError';
   readonly code: ErrorCode;
+  /** The findings one by one, where the message joins several. */
+  readonly details: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options: { readonly cause?: unknown; readonly details?: readonly string[] } = {}) {
     super(message, options);
     this.code = code;
+    this.details = options.details ?? [];
   }
 
   /** The exit code with which a trainer process ends on this error. */

@@ -51,6 +51,8 @@ const training = z.object({
   picture: z.string().max(256).optional(),
   /** What was odd but not fatal: a skipped checkpoint, a slow backend. */
   warnings: z.array(z.string().max(512)).max(8).optional(),
+  /** What keeps training from going on, such as a store without room, and since when; it goes on by itself. */
+  waiting: z.object({ code: z.string().max(64), message: z.string().max(1024), since: time }).optional(),
   failure: failure.optional(),
   time,
 });
@@ -92,6 +94,7 @@ export type Progress = Readonly<z.infer<typeof progressDocument>>;
 export type TrainingProgress = Extract<Progress, { kind: 'training' }>;
 export type PreflightProgress = Extract<Progress, { kind: 'preflight' }>;
 export type SynthesisProgress = Extract<Progress, { kind: 'synthesis' }>;
+export type Waiting = NonNullable<TrainingProgress['waiting']>;
 export type Losses = NonNullable<TrainingProgress['losses']>;
 export type CheckpointRef = NonNullable<TrainingProgress['checkpoint']>;
 

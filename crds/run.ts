@@ -108,7 +108,12 @@ const training = z.strictObject({
   threads: z.number().int().min(1).max(256),
   initFrom: z.strictObject({ uri, startKimg: z.number().nonnegative().optional() }).optional(),
   metrics: metrics.optional(),
-  checkpoints: z.strictObject({ everyKimg: positive, everySeconds: positive, keepLast: z.number().int().min(1) }),
+  checkpoints: z.strictObject({
+    everyKimg: positive,
+    everySeconds: positive,
+    keepLast: z.number().int().min(1),
+    keepBest: z.strictObject({ metric: z.string(), count: z.number().int().min(1) }).optional(),
+  }),
   progressDeadlineSeconds: z.number().int().min(1),
   /** Port of /progress, /metrics and /healthz; 0: any free one on 127.0.0.1, reported in the first line of stdout. */
   port: z.number().int().min(0).max(65535),

@@ -144,4 +144,11 @@ export const checkpoints = z.strictObject({
   everyKimg: integer(1, 100_000).default(40).describe('Thousands of images after which a checkpoint is saved.'),
   everySeconds: integer(10, 86_400).default(1800).describe('Seconds after which a checkpoint is saved, if everyKimg has not come first.'),
   keepLast: integer(1, 100).default(3).describe('Checkpoints to keep besides the one at the end of each phase.'),
+  keepBest: z
+    .strictObject({
+      metric: z.string().min(1).max(63).describe('Name of a metric, as checkpoint.json has it; the lowest values are the best.'),
+      count: integer(1, 100).default(1).describe('How many to keep.'),
+    })
+    .optional()
+    .describe('Checkpoints to keep also, because a metric was lowest there. Default: none.'),
 });

@@ -72,7 +72,7 @@ export function trainingTeller(screen: Screen, place: Place): (state: TrainingSt
     }
     if (progressing && progressing.reason !== reason) {
       reason = progressing.reason;
-      if (reason === 'StoreUnavailable' || reason === 'NodeLost' || reason === 'NoProgress') screen.line(progressing.message);
+      if (['StoreUnavailable', 'StoreFull', 'NodeLost', 'NoProgress'].includes(reason)) screen.line(progressing.message);
     }
     const job = next?.job;
     if (job && job.failures > 0 && failuresTold.get(job.uid) !== job.failures) {

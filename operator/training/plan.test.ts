@@ -204,6 +204,25 @@ test('a fresh document whose images stand still past the deadline is a stall, an
   assert.equal(find(silent.status.conditions, 'Stalled'), undefined);
 });
 
+test('a trainer that waits for room says why; it is a stall after the deadline only, and never one for want of progress', () => {
+  const world = new World();
+  world.listen(true);
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  const seen = world.observe();
+  assert(seen.progress);
+  const waits = (seconds: number) => {
+    const since = new Date(world.now.getTime() - seconds * 1000).toISOString();
+    const document = { ...seen.progress!.document, waiting: { code: 'StoreFull', message: 'no room left', since } };
+    return plan(world.training, { ...seen, progress: { ...seen.progress!, document, unmovedSince: since } }, world.now).status.conditions;
+  };
+  assert.deepEqual(
+    [find(waits(10), 'Progressing')?.reason, find(waits(10), 'Ready')?.status, find(waits(10), 'Stalled')],
+    ['StoreFull', 'True', undefined],
+  );
+  assert.match(find(waits(10), 'Progressing')?.message ?? '', /^no room left; training waits, and goes on by itself$/);
+  assert.equal(find(waits(1_000_000), 'Stalled')?.reason, 'StoreFull');
+});
+
 test('DeleteRun deletes the run folder only after the last process has ended, and lets the object go after that', () => {
   const world = new World({ deletionPolicy: 'DeleteRun' });
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));

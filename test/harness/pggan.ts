@@ -26,12 +26,19 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 /** `npx pggan <args>`. What is left of its process group is ended after the test. */
 export function pggan(t: TestContext, args: readonly string[], surroundings: Surroundings = {}): Command {
-  return command(t, [resolve(ROOT, 'bin/pggan.mjs'), ...args], surroundings);
+  return command(t, [process.execPath, resolve(ROOT, 'bin/pggan.mjs'), ...args], surroundings);
 }
 
-/** A trainer process as a pod would run it: `args`, and in the environment the run document and `env`. */
-export function trainer(t: TestContext, args: readonly string[], run: object, env: Surroundings['env'] = {}): Command {
-  return command(t, [resolve(ROOT, 'trainer/main.ts'), ...args], { env: { ...env, PGGAN_RUN: JSON.stringify(run) } });
+export type TrainerSurroundings = {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that executes the one that follows it, such as `unshare`. */
+  readonly within?: readonly string[];
+};
+
+/** A trainer process as a pod would run it: `args` and the run document in the environment. */
+export function trainer(t: TestContext, args: readonly string[], run: object, { env, within = [] }: TrainerSurroundings = {}): Command {
+  const argv = [...within, process.execPath, resolve(ROOT, 'trainer/main.ts'), ...args];
+  return command(t, argv, { env: { ...env, PGGAN_RUN: JSON.stringify(run) } });
 }
 
 /** Waits for the end of a command that must end well, and shows what it said where it did not. */
@@ -41,7 +48,8 @@ export async function succeeded(started: Command): Promise<void> {
 }
 
 function command(t: TestContext, argv: readonly string[], { cwd, env }: Surroundings): Command {
-  const child = spawn(process.execPath, argv, {
+  const [file = '', ...args] = argv;
+  const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     ...(cwd !== undefined && { cwd }),

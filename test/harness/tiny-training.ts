@@ -100,7 +100,15 @@ export function newestCheckpoint(run: string): (CheckpointFolder & { readonly ma
     .at(-1);
 }
 
-export const stateOf = ({ folder }: CheckpointFolder): StateJson => readJson(join(folder, 'state.json')) as StateJson;
+export const stateOf = (checkpoint: CheckpointFolder): StateJson =>
+  readJson(join(checkpoint.folder, partOf(checkpoint, 'state'))) as StateJson;
+
+/** The name of the file that holds a part, such as `generator`: it also names the process that wrote it. */
+export function partOf({ folder, manifest }: CheckpointFolder, part: string): string {
+  const name = Object.keys(manifest?.files ?? {}).find((file) => new RegExp(`^${part}-\\d{4}\\.`).test(file));
+  if (name === undefined) throw new Error(`checkpoint.json in ${folder} names no ${part}`);
+  return name;
+}
 
 /** The contents of a JSON file that is known to be there. */
 export function readJson(path: string): unknown {

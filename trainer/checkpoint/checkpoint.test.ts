@@ -7,11 +7,13 @@ import { PgganError } from '../../crds/errors.ts';
 import { judge } from '../../test/harness/judge.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { fileStore } from './file-store.ts';
-import { checkpointKey, TENSOR_FILES } from './format.ts';
+import { checkpointKey, fileName, jsonBytes, MANIFEST, TENSOR_FILES } from './format.ts';
 import { findNewestCheckpoint, listCheckpoints, loadNewestCheckpoint } from './load-checkpoint.ts';
+import { joinLogs } from '../report/run-log.ts';
+import { applyRetention } from './retention.ts';
 import { floatsOf } from './safetensors.ts';
 import type { Store } from './store.ts';
-import { mayWrite, someCheckpoint, temporaryFolder } from './test-checkpoints.ts';
+import { mayWrite, someCheckpoint, someState, temporaryFolder } from './test-checkpoints.ts';
 
 test('a checkpoint is loaded as it was saved: tensors, state, time and parent', async (t) => {
   const store = fileStore(await temporaryFolder(t));
@@ -59,7 +61,7 @@ test('only what is asked for is read and verified', async (t) => {
   const root = await temporaryFolder(t);
   const store = fileStore(root);
   const { key } = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
-  await store.remove(`${key}discriminator.safetensors`);
+  await store.remove(`${key}${fileName('discriminator', 1)}`);
   const found = await loadNewestCheckpoint(store, { files: ['generator-ema'] });
   assert.deepEqual(Object.keys(found?.checkpoint.files ?? {}), ['generator-ema']);
 });
@@ -73,14 +75,14 @@ test('a run without any completed checkpoint has none; an unfinished upload is n
 });
 
 const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<void>, RegExp])[] = [
-  ['a flipped bit in a tensor', 'generator.safetensors', flipLastBit, /generator\.safetensors has SHA-256 /],
+  ['a flipped bit in a tensor', fileName('generator', 1), flipLastBit, /generator-0001\.safetensors has SHA-256 /],
   [
     'a truncated tensor file',
-    'adam-generator.safetensors',
+    fileName('adam-generator', 1),
     (path) => truncate(path, 20),
-    /adam-generator\.safetensors has 20 bytes, checkpoint\.json says \d+/,
+    /adam-generator-0001\.safetensors has 20 bytes, checkpoint\.json says \d+/,
   ],
-  ['a changed state', 'state.json', flipLastBit, /state\.json has SHA-256/],
+  ['a changed state', fileName('state', 1), flipLastBit, /state-0001\.json has SHA-256/],
   ['a torn manifest', 'checkpoint.json', (path) => truncate(path, 100), /checkpoint\.json is not JSON/],
   ['an empty manifest', 'checkpoint.json', (path) => truncate(path, 0), /checkpoint\.json is not JSON/],
   [
@@ -93,8 +95,8 @@ const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<voi
   [
     'a manifest that names fewer files',
     'checkpoint.json',
-    edit('"generator.safetensors"', '"other.safetensors"'),
-    /does not name generator\.safetensors/,
+    edit('"generator-0001.safetensors"', '"other.safetensors"'),
+    /names no file of the part generator/,
   ],
 ];
 for (const [what, name, damage, reason] of DAMAGES) {
@@ -118,7 +120,7 @@ test('where every checkpoint is damaged the run refuses to begin anew in silence
   const root = await temporaryFolder(t);
   const store = fileStore(root);
   await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
-  await flipLastBit(join(root, checkpointKey(128), 'generator-ema.safetensors'));
+  await flipLastBit(join(root, checkpointKey(128), fileName('generator-ema', 1)));
   await assert.rejects(loadNewestCheckpoint(store), {
     code: 'CheckpointInvalid',
     message: /all 1 checkpoints in file:.* are damaged .*generator-ema.*remove checkpoints\//,
@@ -131,10 +133,10 @@ test('a quick look takes sizes into account, without reading tensors', async (t)
   const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
   await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
   assert.equal((await findNewestCheckpoint(store))?.checkpoint.ref.images, 256);
-  await truncate(join(root, checkpointKey(256), 'generator.safetensors'), 8);
+  await truncate(join(root, checkpointKey(256), fileName('generator', 1)), 8);
   const found = await findNewestCheckpoint(store);
   assert.equal(found?.checkpoint.ref.images, 128);
-  assert.match(found.skipped[0]?.reason ?? '', /generator\.safetensors has 8 bytes/);
+  assert.match(found.skipped[0]?.reason ?? '', /generator-0001\.safetensors has 8 bytes/);
 });
 
 test('a damaged checkpoint is replaced when training comes by again', async (t) => {
@@ -142,8 +144,9 @@ test('a damaged checkpoint is replaced when training comes by again', async (t) 
   const store = fileStore(root);
   const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
   await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
-  await flipLastBit(join(root, checkpointKey(256), 'generator.safetensors'));
-  const again = await saveCheckpoint(store, someCheckpoint(256, 2, { parent }), mayWrite);
+  await flipLastBit(join(root, checkpointKey(256), fileName('generator', 1)));
+  const content = someCheckpoint(256, 2, { parent });
+  const again = await saveCheckpoint(store, { ...content, state: { ...content.state, attempt: 2 } }, mayWrite);
   const found = await loadNewestCheckpoint(store);
   assert.deepEqual(found?.checkpoint.ref, again.ref);
   assert.deepEqual(found?.skipped, []);
@@ -178,18 +181,111 @@ test('a save that fails half-way leaves nothing behind and can be made again', a
   assert.equal((await loadNewestCheckpoint(store))?.checkpoint.ref.images, 128);
 });
 
-test('a process that lost the run commits nothing and removes nothing', async (t) => {
+test('a writer frozen before any of its steps, that goes on when another has saved, changes nothing of the other’s', async (t) => {
+  const base = await temporaryFolder(t);
+  for (let step = 0; ; step++) {
+    const store = fileStore(join(base, String(step)));
+    const parent = await saveCheckpoint(store, someCheckpoint(64, 1), mayWrite);
+    let owner = 1;
+    const late = frozenBefore(store, step, async () => {
+      owner = 2;
+      const content = someCheckpoint(128, 2, { parent });
+      const saved = await saveCheckpoint(store, { ...content, state: { ...content.state, attempt: 2 } }, mayWrite);
+      await applyRetention(store, saved, { keepLast: 9 }, mayWrite);
+    });
+    const guard = async () => {
+      if (owner !== 1) throw new PgganError('RunOwned', 'taken');
+    };
+    const outcome = await saveCheckpoint(late.store, someCheckpoint(128, 2, { parent }), guard).then(
+      () => 'saved',
+      (error: PgganError) => error.code,
+    );
+    if (!late.wasFrozen()) {
+      assert.equal(outcome, 'saved');
+      assert.ok(step > 7, `it has only ${step} steps`);
+      return;
+    }
+    assert.equal(outcome, 'RunOwned', `frozen before step ${step}`);
+    const { checkpoint, skipped } = (await loadNewestCheckpoint(store)) ?? assert.fail();
+    assert.deepEqual([checkpoint.manifest.images, checkpoint.state.attempt, skipped], [128, 2, []]);
+    assert.equal((await joinLogs(store, checkpoint.manifest, assert.fail))['log.txt'], 'tick at 64\ntick at 128\n');
+    await applyRetention(store, checkpoint, { keepLast: 9 }, mayWrite);
+    const named = [...Object.keys(checkpoint.manifest.files), MANIFEST].map((name) => checkpoint.key + name).sort();
+    assert.deepEqual((await store.list(checkpoint.key)).map(({ key }) => key).sort(), named, 'nothing of the late writer is left');
+  }
+});
+
+/** A store whose user stands still before its operation number `step`, until `meanwhile` is over. */
+function frozenBefore(store: Store, step: number, meanwhile: () => Promise<void>) {
+  let done = 0;
+  const turn = async (): Promise<void> => {
+    if (done++ === step) await meanwhile();
+  };
+  const frozen: Store = {
+    ...store,
+    head: (key) => turn().then(() => store.head(key)),
+    read: (key) => turn().then(() => store.read(key)),
+    write: (key, parts, condition) => turn().then(() => store.write(key, parts, condition)),
+    remove: (key) => turn().then(() => store.remove(key)),
+  };
+  return { store: frozen, wasFrozen: () => done > step };
+}
+
+test('a process that lost the run commits nothing, and takes back its own files only', async (t) => {
   const store = fileStore(await temporaryFolder(t));
-  let asked = 0;
+  await store.write(`${checkpointKey(128)}${fileName('generator', 2)}`, [Buffer.from('of another process')]);
+  let left = 1;
   const guard = async () => {
-    asked += 1;
-    if (asked === 2) throw new PgganError('RunOwned', 'taken');
+    if (left-- === 0) throw new PgganError('RunOwned', 'taken');
   };
   await assert.rejects(saveCheckpoint(store, someCheckpoint(128, 1), guard), { code: 'RunOwned' });
-  assert.equal(asked, 2);
-  const [folder] = await listCheckpoints(store);
-  assert.equal(folder?.committed, false);
-  assert.equal(folder?.entries.length, 6);
+  assert.deepEqual(
+    (await store.list('')).map(({ key }) => key),
+    [`${checkpointKey(128)}${fileName('generator', 2)}`],
+  );
+});
+
+test('a commit whose answer is lost is found when it is made again', async (t) => {
+  const folder = fileStore(await temporaryFolder(t));
+  let answers = false;
+  const store: Store = {
+    ...folder,
+    write: async (key, parts, condition) => {
+      const entry = await folder.write(key, parts, condition);
+      if (key.endsWith(MANIFEST) && !answers) throw new PgganError('StoreUnavailable', 'connection reset');
+      return entry;
+    },
+  };
+  await assert.rejects(saveCheckpoint(store, someCheckpoint(128, 1), mayWrite), { code: 'StoreUnavailable' });
+  answers = true;
+  const again = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  assert.deepEqual((await loadNewestCheckpoint(store))?.checkpoint.ref, again.ref);
+  // A client that asks again by itself is refused what it has done already.
+  const refusing: Store = {
+    ...folder,
+    write: async (key, parts, condition) => {
+      const entry = await folder.write(key, parts, condition);
+      return condition ? undefined : entry;
+    },
+  };
+  const next = await saveCheckpoint(refusing, someCheckpoint(256, 1), mayWrite);
+  assert.deepEqual((await loadNewestCheckpoint(folder))?.checkpoint.ref, next.ref);
+});
+
+test('checkpoints whose files name no process, as they used to be, are read', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const { key, manifest } = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+  const files: Record<string, object> = {};
+  for (const [name, digest] of Object.entries(manifest.files)) {
+    const old = name.replace('-0001', '');
+    await store.write(key + old, [(await store.read(key + name)) ?? assert.fail()]);
+    await store.remove(key + name);
+    files[old] = digest;
+  }
+  await store.write(key + MANIFEST, [jsonBytes({ ...manifest, files })]);
+  const found = await loadNewestCheckpoint(store);
+  assert.deepEqual(found?.checkpoint.state, someState(128));
+  assert.ok(found.checkpoint.files['adam-generator'].tensors.size > 0);
 });
 
 test('a process killed between the last file and checkpoint.json leaves the checkpoint before it as the newest', async (t) => {
@@ -233,7 +329,7 @@ from safetensors.numpy import load_file
 for path in sys.argv[1:]:
     print(sorted((k, v.dtype.name, v.shape, float(v.sum())) for k, v in load_file(path).items()))
 `,
-    TENSOR_FILES.map((name) => join(root, key, `${name}.safetensors`)),
+    TENSOR_FILES.map((name) => join(root, key, fileName(name, 1))),
   );
   if (out === undefined) return;
   const line = "[('4x4/Dense/bias', 'float32', (3,), -2.25), ('4x4/Dense/weight', 'float32', (2, 3), 4.5)]";

@@ -8,9 +8,8 @@ import { compareNames, type TensorTable } from './safetensors.ts';
 export const FORMAT_VERSION = 1;
 export const CHECKPOINTS = 'checkpoints/';
 export const MANIFEST = 'checkpoint.json';
-export const STATE = 'state.json';
 
-/** The tensor files of a checkpoint, each `<name>.safetensors`. The Adam files hold first and second moments under the variables' names. */
+/** The tensor files of a checkpoint. The Adam files hold first and second moments under the variables' names. */
 export const TENSOR_FILES = ['generator', 'discriminator', 'generator-ema', 'adam-generator', 'adam-discriminator'] as const;
 export type TensorFileName = (typeof TENSOR_FILES)[number];
 export type TensorFiles = Readonly<Record<TensorFileName, { readonly tensors: TensorTable }>>;
@@ -47,7 +46,8 @@ export const checkpointState = z.strictObject({
 export type CheckpointState = Readonly<z.infer<typeof checkpointState>>;
 
 const file = z.strictObject({ size: count, sha256 });
-const checkpointRef = z.strictObject({ uri: z.string().max(1024), images: count, digest: sha256, time: z.iso.datetime() });
+export type FileDigest = Readonly<z.infer<typeof file>>;
+export const checkpointRef = z.strictObject({ uri: z.string().max(1024), images: count, digest: sha256, time: z.iso.datetime() });
 
 /** A piece of a log: the lines between two checkpoints. */
 const segment = z.strictObject({ log: shortText, key: z.string().max(1024), size: count, sha256 });
@@ -63,8 +63,9 @@ export const checkpointManifest = z.strictObject({
   time: z.iso.datetime(),
   /** Metrics of the averaged generator as it is here, by the names of their columns; absent where it was not measured. */
   metrics: z.record(shortText, z.number()).optional(),
-  /** SHA-256 over all tensors (see `tensorsDigest`): equal for equal weights and moments, whenever and however they were reached. */
+  /** SHA-256 over all tensors (see `digestOfWeights`): equal for equal weights and moments, whenever and however they were reached. */
   weightsDigest: sha256,
+  /** By name in the folder (see `fileName`). */
   files: z.record(shortText, file),
   /** All segments of the logs up to here, in order; a checkpoint of a killed branch is named by no later one. */
   segments: z.array(segment).readonly(),
@@ -79,19 +80,29 @@ export function checkpointKey(images: number): string {
   return `${CHECKPOINTS}${String(images).padStart(12, '0')}/`;
 }
 
-/** SHA-256 over names, types, shapes and values of all tensors, files and tensors in the order of their names. */
-export function tensorsDigest(files: TensorFiles): string {
+/**
+ * The name of a file of a checkpoint that the process number `attempt` writes: no other process ever writes a file of this name, so that
+ * whoever comes late can neither overwrite nor remove what a newer writer's checkpoint.json names.
+ */
+export function fileName(part: TensorFileName | 'state', attempt: number): string {
+  return `${part}-${String(attempt).padStart(4, '0')}.${part === 'state' ? 'json' : 'safetensors'}`;
+}
+
+/** The name under which a manifest has a part, whichever process wrote it; older checkpoints name no process. */
+export function nameOf({ files }: CheckpointManifest, part: TensorFileName | 'state'): string | undefined {
+  const pattern = new RegExp(`^${part}(-\\d+)?\\.(json|safetensors)$`);
+  return Object.keys(files).find((name) => pattern.test(name));
+}
+
+/** SHA-256 over the digests of the tensor files. Equal tensors give equal files, so it depends on names, types, shapes and values alone. */
+export function digestOfWeights(files: Readonly<Record<TensorFileName, FileDigest>>): string {
   const hash = createHash('sha256');
-  for (const name of [...TENSOR_FILES].sort(compareNames)) {
-    for (const [key, { dtype, shape, data }] of [...files[name].tensors].sort(([a], [b]) => compareNames(a, b))) {
-      hash.update(`${JSON.stringify([name, key, dtype, shape])}\n`).update(data);
-    }
-  }
+  for (const name of [...TENSOR_FILES].sort(compareNames)) hash.update(`${name} ${files[name].sha256}\n`);
   return hash.digest('hex');
 }
 
 /** Size and digest of bytes that are written in parts. */
-export function digestOf(parts: readonly Uint8Array[]): { readonly size: number; readonly sha256: string } {
+export function digestOf(parts: readonly Uint8Array[]): FileDigest {
   const hash = createHash('sha256');
   let size = 0;
   for (const part of parts) {

@@ -9,8 +9,8 @@ import {
   describeCheckpoint,
   digestOf,
   MANIFEST,
+  nameOf,
   parseJson,
-  STATE,
   TENSOR_FILES,
   type TensorFileName,
 } from './format.ts';
@@ -63,19 +63,20 @@ export async function loadCheckpoint<Name extends TensorFileName = TensorFileNam
   options: LoadOptions<Name> = {},
 ): Promise<LoadedCheckpoint<Name>> {
   const committed = await readManifest(store, key);
-  const state = parseJson(checkpointState, await readVerified(store, committed, STATE), key + STATE);
-  if (state.images !== committed.manifest.images) {
-    throw new PgganError(
-      'CheckpointInvalid',
-      `${key}${STATE} stands after ${state.images} images, ${MANIFEST} after ${committed.manifest.images}`,
-    );
-  }
+  const state = await readState(store, committed);
   const files: Partial<Record<TensorFileName, TensorFile>> = {};
   for (const name of options.files ?? TENSOR_FILES) {
-    const file = `${name}.safetensors`;
-    files[name] = parseSafetensors(await readVerified(store, committed, file), key + file);
+    const { key: file, bytes } = await readVerified(store, committed, name);
+    files[name] = parseSafetensors(bytes, file);
   }
   return { ...committed, state, files: files as Readonly<Record<Name, TensorFile>> };
+}
+
+async function readState(store: Store, committed: CommittedCheckpoint): Promise<CheckpointState> {
+  const { key, bytes } = await readVerified(store, committed, 'state');
+  const state = parseJson(checkpointState, bytes, key);
+  if (state.images === committed.manifest.images) return state;
+  throw new PgganError('CheckpointInvalid', `${key} stands after ${state.images} images, ${MANIFEST} after ${committed.manifest.images}`);
 }
 
 /** What lies below checkpoints/: one entry per folder, newest first, whether it is complete or not. */
@@ -132,19 +133,18 @@ async function newestOf<T>(store: Store, load: (key: string, entries: readonly S
   );
 }
 
-async function readVerified(store: Store, { key, manifest }: CommittedCheckpoint, name: string): Promise<Buffer> {
-  const want = manifest.files[name];
-  if (!want) throw new PgganError('CheckpointInvalid', `${key}${MANIFEST} does not name ${name}`);
-  const bytes = await store.read(key + name);
-  if (!bytes) throw new PgganError('CheckpointInvalid', `${key}${name} is missing`);
+async function readVerified(store: Store, { key: folder, manifest }: CommittedCheckpoint, part: TensorFileName | 'state') {
+  const name = nameOf(manifest, part);
+  const want = name === undefined ? undefined : manifest.files[name];
+  if (!want) throw new PgganError('CheckpointInvalid', `${folder}${MANIFEST} names no file of the part ${part}`);
+  const key = `${folder}${name}`;
+  const bytes = await store.read(key);
+  if (!bytes) throw new PgganError('CheckpointInvalid', `${key} is missing`);
   if (bytes.byteLength !== want.size) {
-    throw new PgganError('CheckpointInvalid', `${key}${name} has ${bytes.byteLength} bytes, ${MANIFEST} says ${want.size}`);
+    throw new PgganError('CheckpointInvalid', `${key} has ${bytes.byteLength} bytes, ${MANIFEST} says ${want.size}`);
   }
   const got = digestOf([bytes]).sha256;
   if (got !== want.sha256)
-    throw new PgganError(
-      'CheckpointInvalid',
-      `${key}${name} has SHA-256 ${got.slice(0, 12)}..., ${MANIFEST} says ${want.sha256.slice(0, 12)}...`,
-    );
-  return bytes;
+    throw new PgganError('CheckpointInvalid', `${key} has SHA-256 ${got.slice(0, 12)}..., ${MANIFEST} says ${want.sha256.slice(0, 12)}...`);
+  return { key, bytes };
 }

@@ -1,7 +1,14 @@
 /** Reads a checkpoint by its address: a run folder, whose newest good checkpoint is meant, or one checkpoint of it. */
 import { PgganError } from '../../crds/errors.ts';
-import type { TensorFileName } from './format.ts';
-import { type LoadedCheckpoint, loadCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from './load-checkpoint.ts';
+import type { CommittedCheckpoint, TensorFileName } from './format.ts';
+import {
+  findNewestCheckpoint,
+  type LoadedCheckpoint,
+  loadCheckpoint,
+  loadNewestCheckpoint,
+  readManifest,
+  type SkippedCheckpoint,
+} from './load-checkpoint.ts';
 import { type Access, openStore } from './open-store.ts';
 import type { Store } from './store.ts';
 
@@ -15,6 +22,13 @@ export type Found<Name extends TensorFileName> = {
 
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
+/** The checkpoint that loadFrom would load, without reading a tensor. */
+export async function findFrom(uri: string, s3: Access | undefined): Promise<CommittedCheckpoint> {
+  const { store, key } = addressed(uri, s3);
+  if (key !== undefined) return readManifest(store, key);
+  return (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store);
+}
+
 /**
  * @param uri `<run folder>` or `<run folder>/checkpoints/<images>`
  * @param s3 how s3:// is reached
@@ -25,10 +39,17 @@ export async function loadFrom<Name extends TensorFileName>(
   files: readonly Name[],
   s3: Access | undefined,
 ): Promise<Found<Name>> {
-  const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
-  const store = openStore(folder ?? uri, { s3 });
-  if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, `${key}/`, { files }), skipped: [] };
-  const found = await loadNewestCheckpoint(store, { files });
-  if (!found) throw new PgganError('CheckpointInvalid', `${store.uri} holds no checkpoint yet: let the training run first`);
+  const { store, key } = addressed(uri, s3);
+  if (key !== undefined) return { store, checkpoint: await loadCheckpoint(store, key, { files }), skipped: [] };
+  const found = (await loadNewestCheckpoint(store, { files })) ?? refuseEmpty(store);
   return { store, ...found };
+}
+
+function addressed(uri: string, s3: Access | undefined): { readonly store: Store; readonly key: string | undefined } {
+  const [, folder, key] = CHECKPOINT.exec(uri) ?? [];
+  return { store: openStore(folder ?? uri, { s3 }), key: key === undefined ? undefined : `${key}/` };
+}
+
+function refuseEmpty({ uri }: Store): never {
+  throw new PgganError('CheckpointInvalid', `${uri} holds no checkpoint yet: let the training run first`);
 }

@@ -1,7 +1,7 @@
 /** One writer per run: owner.json is taken by conditional write, and whoever finds a newer epoch in it stops at once. */
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
-import type { TrainingRun } from '../../crds/run.ts';
+import { canonicalJson, type TrainingRun } from '../../crds/run.ts';
 import { jsonBytes, parseJson } from './format.ts';
 import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.ts';
 import type { Condition, Store } from './store.ts';
@@ -33,12 +33,14 @@ export const systemClock: Clock = { now: () => new Date() };
 
 /** The right to write to a run. Each method throws PgganError RunOwned (exit 75) once another process has taken it. */
 export type Writer = {
+  /** As it was taken: `writerOf` makes the same right of it in another thread of this process. */
+  readonly record: OwnerRecord;
   readonly epoch: number;
   /** How many processes have trained on this run, this one included. */
   readonly attempt: number;
   /** Before every commit and every deletion. */
   check(): Promise<void>;
-  /** Several times per lease (LEASE_SECONDS), between steps. */
+  /** Several times per lease (LEASE_SECONDS). */
   renew(): Promise<void>;
   /** At the end, so that the next process need not wait. No error where another one has the run already. */
   release(): Promise<void>;
@@ -57,10 +59,13 @@ export type AcquireOptions = {
 export async function acquireRun(store: Store, owner: RunOwner, clock: Clock, options: AcquireOptions = {}): Promise<Writer> {
   const me = thisProcess();
   const { cluster, namespace, name, uid } = owner;
+  let record: OwnerRecord | undefined;
   for (;;) {
     const found = await readOwner(store);
+    // A store that was asked again, because its first answer was lost, refuses what it has done already.
+    if (record && found && canonicalJson(found.record) === canonicalJson(record)) return writerOf(store, record, clock);
     if (found) refuseLiving(store, found.record, clock.now());
-    const record: OwnerRecord = {
+    record = {
       version: 1,
       cluster,
       namespace,
@@ -86,7 +91,8 @@ export async function readOwner(store: Store): Promise<{ readonly record: OwnerR
   return bytes && { record: parseJson(ownerRecord, bytes, `${OWNER} in ${store.uri}`), version: entry.version };
 }
 
-function writerOf(store: Store, record: OwnerRecord, clock: Clock): Writer {
+/** The right to write that `acquireRun` gave this process, for one of its threads. */
+export function writerOf(store: Store, record: OwnerRecord, clock: Clock): Writer {
   /** What is in the store if it is still this process's, else RunOwned. */
   const own = async () => {
     const found = await readOwner(store);
@@ -101,6 +107,7 @@ function writerOf(store: Store, record: OwnerRecord, clock: Clock): Writer {
     }
   };
   return {
+    record,
     epoch: record.epoch,
     attempt: record.attempt,
     check: async () => {

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { PgganError } from '../../crds/errors.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { fileStore } from './file-store.ts';
-import { type CommittedCheckpoint, checkpointKey, MANIFEST } from './format.ts';
+import { type CommittedCheckpoint, checkpointKey, fileName, MANIFEST } from './format.ts';
 import { listCheckpoints, loadNewestCheckpoint } from './load-checkpoint.ts';
 import { applyRetention } from './retention.ts';
 import type { Store } from './store.ts';
@@ -24,19 +24,37 @@ async function lost(): Promise<void> {
 
 const imagesIn = async (store: Store) => (await listCheckpoints(store)).map(({ images }) => images);
 
-test('the last N and every phase end are kept, the rest goes', async (t) => {
+test('the last N are kept besides every phase end, the rest goes', async (t) => {
   const store = fileStore(await temporaryFolder(t));
-  const newest = await chain(store, [1, 2, 3, 4, 5, 6], [2]);
+  const newest = await chain(store, [1, 2, 3, 4, 5, 6], [2, 6]);
   await applyRetention(store, newest, { keepLast: 2 }, mayWrite);
-  assert.deepEqual(await imagesIn(store), [6, 5, 2]);
+  assert.deepEqual(await imagesIn(store), [6, 5, 4, 2]);
   assert.deepEqual(await applyRetention(store, newest, { keepLast: 2 }, mayWrite), [], 'a second time there is nothing to do');
 });
 
-test('what the caller asks for is kept as well', async (t) => {
+test('the best by a metric are kept as well, of those that were measured', async (t) => {
   const store = fileStore(await temporaryFolder(t));
-  const newest = await chain(store, [1, 2, 3]);
-  await applyRetention(store, newest, { keepLast: 1, keep: ({ manifest }) => manifest.images === 1 }, mayWrite);
-  assert.deepEqual(await imagesIn(store), [3, 1]);
+  let parent: CommittedCheckpoint | undefined;
+  for (const [images, swd] of [[1, 9], [2, 3], [3], [4, 2], [5, 8], [6, 7]] as const) {
+    const metrics = swd === undefined ? undefined : { swd, msssim: 0.1 };
+    parent = await saveCheckpoint(store, someCheckpoint(images, images, { parent, metrics }), mayWrite);
+  }
+  const newest = parent ?? assert.fail();
+  await applyRetention(store, newest, { keepLast: 1, keepBest: { metric: 'swd', count: 2 } }, mayWrite);
+  assert.deepEqual(await imagesIn(store), [6, 4, 2]);
+  await applyRetention(store, newest, { keepLast: 1, keepBest: { metric: 'fid', count: 2 } }, mayWrite);
+  assert.deepEqual(await imagesIn(store), [6], 'nothing was measured by that metric');
+});
+
+test('files that a late writer left in a good checkpoint’s folder go, its own stay', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const newest = await chain(store, [1, 2]);
+  for (const images of [1, 2]) await store.write(checkpointKey(images) + fileName('generator', 7), [Buffer.from('x')]);
+  assert.deepEqual(
+    (await applyRetention(store, newest, { keepLast: 2 }, mayWrite)).toSorted(),
+    [1, 2].map((images) => checkpointKey(images) + fileName('generator', 7)),
+  );
+  assert.deepEqual((await loadNewestCheckpoint(store))?.checkpoint.ref, newest.ref);
 });
 
 test('unfinished uploads and damaged checkpoints older than the newest go; newer ones stay', async (t) => {
@@ -45,7 +63,7 @@ test('unfinished uploads and damaged checkpoints older than the newest go; newer
   const part = [Buffer.from('x')];
   await store.write(`${checkpointKey(15)}generator.safetensors`, part);
   await store.write(`${checkpointKey(40)}generator.safetensors`, part);
-  await store.remove(`${checkpointKey(20)}state.json`);
+  await store.remove(`${checkpointKey(20)}${fileName('state', 1)}`);
   await store.write(`${checkpointKey(10)}${MANIFEST}`, part);
   await applyRetention(store, newest, { keepLast: 3 }, mayWrite);
   assert.deepEqual(await imagesIn(store), [40, 30]);
@@ -109,7 +127,8 @@ test('whatever is kept, the newest checkpoint loads afterwards and no log segmen
         await applyRetention(store, newest, { keepLast }, mayWrite);
         const found = await loadNewestCheckpoint(store);
         assert.deepEqual(found?.checkpoint.ref, newest.ref);
-        const expected = images.filter((at, index) => index >= images.length - keepLast || images.indexOf(at) < ends);
+        const within = images.slice(ends);
+        const expected = images.filter((at, index) => index < ends || within.slice(-keepLast).includes(at));
         assert.deepEqual((await imagesIn(store)).toReversed(), expected);
         assert.deepEqual(
           (await store.list('logs/')).map(({ key }) => key),

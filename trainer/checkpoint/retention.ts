@@ -6,16 +6,17 @@ import { type CheckpointFolder, listCheckpoints, readManifest } from './load-che
 import type { Store } from './store.ts';
 
 export type RetentionOptions = {
-  /** Newest checkpoints to keep, besides those at the end of a phase. At least 1. */
+  /** Newest checkpoints to keep besides those at the end of a phase. At least 1. */
   readonly keepLast: number;
-  /** Further ones to keep, such as the best by a metric. */
-  readonly keep?: (checkpoint: CommittedCheckpoint) => boolean;
+  /** Also the `count` checkpoints with the lowest value of a metric, of those that were measured. */
+  readonly keepBest?: { readonly metric: string; readonly count: number } | undefined;
 };
 
 /**
- * Deletes what is older than `newest`, the checkpoint just saved or loaded (so known to be good), except the last N, the phase ends and
- * what `keep` asks for; and, of the same age, folders without checkpoint.json and damaged checkpoints; and log segments that no checkpoint
- * names any more. Nothing newer is touched. `guard` is asked before each deletion. Never to be called while a checkpoint is being saved.
+ * Deletes what is older than `newest`, the checkpoint just saved or loaded (so known to be good), except the last N, the phase ends and the
+ * best; and, of the same age, folders without checkpoint.json, damaged checkpoints and files that their checkpoint.json does not name; and
+ * log segments that no checkpoint names any more. Nothing newer is touched. `guard` is asked before each deletion. Never to be called
+ * while a checkpoint is being saved.
  * @returns the keys that are gone
  * @throws {PgganError} of the store, of the guard (RunOwned)
  */
@@ -25,26 +26,42 @@ export async function applyRetention(
   options: RetentionOptions,
   guard: Guard,
 ): Promise<readonly string[]> {
+  const found = await Promise.all(
+    (await listCheckpoints(store)).map(async (folder) => ({
+      folder,
+      checkpoint: folder.key === newest.key ? newest : await intact(store, folder),
+    })),
+  );
+  const good = found.flatMap(({ checkpoint }) => (checkpoint && checkpoint !== 'foreign' ? [checkpoint] : []));
+  const kept = new Set(wanted(good, newest, options));
   const removed: string[] = [];
-  const kept: CommittedCheckpoint[] = [newest];
-  let older = 0;
-  let foreign = false;
-  for (const folder of await listCheckpoints(store)) {
-    if (folder.key === newest.key) continue;
-    const checkpoint = await intact(store, folder);
-    if (checkpoint === 'foreign') {
-      foreign = true;
-    } else if (folder.images > newest.manifest.images) {
-      if (checkpoint) kept.push(checkpoint);
-    } else if (checkpoint && (++older < options.keepLast || checkpoint.manifest.phaseEnd !== null || options.keep?.(checkpoint))) {
-      kept.push(checkpoint);
-    } else {
+  const remove = async (keys: readonly string[]): Promise<void> => {
+    for (const key of keys) {
       await guard();
-      removed.push(...(await removeFolder(store, folder)));
+      await store.remove(key);
+      removed.push(key);
     }
+  };
+  for (const { folder, checkpoint } of found) {
+    if (checkpoint === 'foreign' || folder.images > newest.manifest.images) continue;
+    await remove(checkpoint && kept.has(checkpoint) ? unnamed(folder, checkpoint) : manifestFirst(folder));
   }
-  if (!foreign) removed.push(...(await removeSegments(store, kept, guard)));
+  if (found.every(({ checkpoint }) => checkpoint !== 'foreign')) await remove(await unnamedSegments(store, [...kept]));
   return removed;
+}
+
+/** Newest first. */
+function wanted(good: readonly CommittedCheckpoint[], newest: CommittedCheckpoint, { keepLast, keepBest }: RetentionOptions) {
+  const { images } = newest.manifest;
+  const within = good.filter(({ manifest }) => manifest.phaseEnd === null && manifest.images <= images);
+  const measured = keepBest ? good.filter(({ manifest }) => Number.isFinite(manifest.metrics?.[keepBest.metric])) : [];
+  const value = ({ manifest }: CommittedCheckpoint): number => manifest.metrics?.[keepBest?.metric ?? ''] ?? Number.POSITIVE_INFINITY;
+  return [
+    newest,
+    ...good.filter(({ manifest }) => manifest.phaseEnd !== null || manifest.images > images),
+    ...within.slice(0, keepLast),
+    ...measured.sort((a, b) => value(a) - value(b)).slice(0, keepBest?.count ?? 0),
+  ];
 }
 
 /** The folder's checkpoint if its files are there in their sizes; 'foreign' where a newer version of this software wrote it. */
@@ -71,21 +88,18 @@ async function isNewerVersion(store: Store, key: string): Promise<boolean> {
 }
 
 /** checkpoint.json goes first: what is half removed exists no more. */
-async function removeFolder(store: Store, { key, entries }: CheckpointFolder): Promise<readonly string[]> {
-  const manifestFirst = [...entries].sort((a, b) => Number(b.key === key + MANIFEST) - Number(a.key === key + MANIFEST));
-  for (const entry of manifestFirst) await store.remove(entry.key);
-  return manifestFirst.map((entry) => entry.key);
+function manifestFirst({ key, entries }: CheckpointFolder): readonly string[] {
+  return entries.map((entry) => entry.key).sort((a, b) => Number(b === key + MANIFEST) - Number(a === key + MANIFEST));
+}
+
+/** Files of a writer that came late: of an upload that another process has finished, or that the checkpoint has replaced. */
+function unnamed({ key, entries }: CheckpointFolder, { manifest }: CommittedCheckpoint): readonly string[] {
+  const named = new Set([MANIFEST, ...Object.keys(manifest.files)].map((name) => key + name));
+  return entries.map((entry) => entry.key).filter((entry) => !named.has(entry));
 }
 
 /** Log segments of branches that were killed and gone over again. */
-async function removeSegments(store: Store, kept: readonly CommittedCheckpoint[], guard: Guard): Promise<readonly string[]> {
+async function unnamedSegments(store: Store, kept: readonly CommittedCheckpoint[]): Promise<readonly string[]> {
   const named = new Set(kept.flatMap(({ manifest }) => manifest.segments.map(({ key }) => key)));
-  const removed: string[] = [];
-  for (const { key } of await store.list('logs/')) {
-    if (named.has(key)) continue;
-    await guard();
-    await store.remove(key);
-    removed.push(key);
-  }
-  return removed;
+  return (await store.list('logs/')).map(({ key }) => key).filter((key) => !named.has(key));
 }

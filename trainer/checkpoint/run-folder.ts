@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import { canonicalJson, fingerprint } from '../../crds/run.ts';
-import { jsonBytes, parseJson } from './format.ts';
+import { checkpointRef, jsonBytes, parseJson } from './format.ts';
 import { compareNames } from './safetensors.ts';
 import type { Store } from './store.ts';
 
@@ -25,6 +25,8 @@ const runRecord = z.strictObject({
   software: anyObject,
   /** The data, so that nobody takes phantoms for patients: label, number of images; unknown and 0 where a snapshot was imported. */
   data: z.strictObject({ label: z.enum(['phantom', 'images', 'unknown']), images: z.number().int().nonnegative() }).catchall(z.json()),
+  /** Of a fork: what its spec names, and the checkpoint that was found there when the run began. Whatever the source does later, it stays. */
+  source: z.strictObject({ uri: z.string(), checkpoint: checkpointRef, weightsDigest: z.string() }).optional(),
   created: z.iso.datetime(),
 });
 export type RunRecord = Readonly<z.infer<typeof runRecord>>;
@@ -37,6 +39,7 @@ export type RunClaim = {
   readonly options: Plain;
   readonly software: Plain;
   readonly data: { readonly label: RunRecord['data']['label']; readonly images: number } & Plain;
+  readonly source?: RunRecord['source'];
 };
 
 /**
@@ -107,9 +110,11 @@ function refuseOther(store: Store, known: RunRecord, claim: RunClaim): void {
     throw new PgganError('CheckpointInvalid', `${RUN} in ${store.uri} is damaged: its fingerprint is not that of its parts`);
   }
   if (fingerprint(claim.parts) === known.fingerprint) return;
+  const details = differences(known.parts, claim.parts);
   throw new PgganError(
     'FingerprintMismatch',
-    `${store.uri} holds another run: ${differences(known.parts, claim.parts).join('; ')}. Give the training another name, restore these values, or delete the run folder`,
+    `${store.uri} holds another run: ${details.join('; ')}. Give the training another name, restore these values, or delete the run folder`,
+    { details },
   );
 }
 

@@ -18,7 +18,8 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 
 /** A checkpoint after `images` images whose tensors are all filled with `value`. */
 export function someCheckpoint(images: number, value: number, more: Partial<CheckpointContent> = {}): CheckpointContent {
-  return { images, files: someFiles(value), state: someState(images), logs: { 'log.txt': `tick at ${images}\n` }, ...more };
+  const time = new Date('2026-01-01T00:00:00.000Z');
+  return { images, files: someFiles(value), state: someState(images), logs: { 'log.txt': `tick at ${images}\n` }, time, ...more };
 }
 
 export function someState(images: number): CheckpointState {

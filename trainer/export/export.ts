@@ -48,7 +48,7 @@ export async function exportGenerator(
     await into.write(name, parts);
     written[name] = digestOf(parts);
   }
-  const logs = await joinLogs(generator.store, generator.manifest);
+  const logs = await joinLogs(generator.store, generator.manifest, () => undefined);
   const card = modelCard({
     ...described,
     checkpointDigest: generator.checkpoint.digest,

@@ -1,5 +1,4 @@
 /** The logs of a run: lines gathered between checkpoints, kept as segments that checkpoints name, joined for readers. */
-import { PgganError } from '../../crds/errors.ts';
 import { type CheckpointManifest, digestOf, type LogSegment } from '../checkpoint/format.ts';
 import { findNewestCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import type { Store } from '../checkpoint/store.ts';
@@ -15,8 +14,8 @@ export type RunLog = {
   tick(tick: Tick): void;
   /** The lines that no checkpoint holds yet, as `saveCheckpoint` takes them; one checkpoint at a time. */
   pending(): PendingLines;
-  /** Writes log.txt and metrics.jsonl into the run folder, with all committed lines; for readers, never read back. */
-  publish(store: Store): Promise<void>;
+  /** log.txt and metrics.jsonl with all lines so far, as readers find them in the run folder; never read back. */
+  whole(): Readonly<Record<string, string>>;
 };
 
 type PendingLines = {
@@ -62,30 +61,29 @@ export function runLog(history: Readonly<Record<string, string>>, echo: (line: s
         },
       };
     },
-    async publish(store) {
-      for (const [log, text] of Object.entries(committed)) await store.write(log, [Buffer.from(text)]);
-    },
+    whole: () => Object.fromEntries(Object.keys(committed).map((log) => [log, `${committed[log] ?? ''}${fresh[log] ?? ''}`])),
   };
 }
 
 /**
- * The logs up to a checkpoint (the newest by default), by name, from the segments that it names.
- * @throws {PgganError} CheckpointInvalid where a segment is missing or damaged
+ * The logs up to a checkpoint (the newest by default), by name, from the segments that it names. `warn` hears of a segment that is missing
+ * or damaged: lines that are lost are no reason to lose the weights that belong to them.
  */
-export async function joinLogs(store: Store, manifest?: CheckpointManifest): Promise<Readonly<Record<string, string>>> {
+export async function joinLogs(
+  store: Store,
+  manifest: CheckpointManifest | undefined,
+  warn: (problem: string) => void,
+): Promise<Readonly<Record<string, string>>> {
   const segments = (manifest ?? (await findNewestCheckpoint(store))?.checkpoint.manifest)?.segments ?? [];
   const joined: Record<string, string> = {};
-  for (const segment of segments) joined[segment.log] = (joined[segment.log] ?? '') + (await readSegment(store, segment));
+  for (const segment of segments) joined[segment.log] = (joined[segment.log] ?? '') + (await readSegment(store, segment, warn));
   return joined;
 }
 
-async function readSegment(store: Store, { key, size, sha256 }: LogSegment): Promise<string> {
+async function readSegment(store: Store, { log, key, size, sha256 }: LogSegment, warn: (problem: string) => void): Promise<string> {
   const bytes = await store.read(key);
-  const problem = bytes
-    ? digestOf([bytes]).sha256 === sha256
-      ? undefined
-      : `differs from the ${size} bytes that were saved`
-    : 'is missing';
-  if (!bytes || problem) throw new PgganError('CheckpointInvalid', `${key} in ${store.uri} ${problem}`);
-  return bytes.toString();
+  if (bytes && digestOf([bytes]).sha256 === sha256) return bytes.toString();
+  const problem = bytes ? `differs from the ${size} bytes that were saved` : 'is missing';
+  warn(`${key} in ${store.uri} ${problem}: its lines are lost to ${log}`);
+  return '';
 }

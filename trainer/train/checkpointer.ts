@@ -1,15 +1,18 @@
 /** When a checkpoint is due, and what goes into it: the session's variables, the loop's position and the log lines since the last one. */
+import type { CheckpointRef, Waiting } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { scheduleAt } from '../../crds/schedule.ts';
-import { saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { CheckpointContent } from '../checkpoint/checkpoint.ts';
 import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.ts';
-import { applyRetention } from '../checkpoint/retention.ts';
+import { type SaveEnd, startSaver } from '../checkpoint/saver.ts';
+import { stagingFolder } from '../checkpoint/staging.ts';
 import type { RunLog } from '../report/run-log.ts';
 import type { Position } from './loop.ts';
-import { type OpenRun, originRef } from './open-run.ts';
+import type { OpenRun } from './open-run.ts';
 import type { Session } from './session.ts';
-import { toTensorFiles } from './tensor-files.ts';
+import type { StopRequest } from './stop.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import { toTensorFiles } from './tensor-files.ts';
 import type { Measured } from './tick-metrics.ts';
 
 export interface Checkpointer {
@@ -17,10 +20,21 @@ export interface Checkpointer {
   readonly newest: CommittedCheckpoint | undefined;
   /** Metrics of the averaged generator after `images`: they go into the checkpoint there, which is due. */
   measured(images: number, values: Measured): void;
-  /** By images or by wall clock, whichever comes first. */
+  /** What the save in flight waits for. */
+  readonly waiting: Waiting | undefined;
+  /** By images or by wall clock, whichever comes first, once the save before it is through. */
   due(position: Position): boolean;
-  /** Saves, publishes the logs and removes what retention no longer wants. `phaseEnd` is the resolution whose phase ends here. */
-  save(position: Position, phaseEnd?: number): Promise<CommittedCheckpoint>;
+  /** Throws what went wrong in the background. Costs nothing. */
+  check(): void;
+  /** Copies the variables and saves them in the background. */
+  begin(position: Position): Promise<void>;
+  /**
+   * Waits for what is in flight, then saves, and returns when that is done; `phaseEnd` is the resolution whose phase ends here. After a
+   * request to stop, what is in flight is given up and the new checkpoint staged before it is saved.
+   */
+  finish(position: Position, phaseEnd?: number): Promise<Exclude<SaveEnd, { kind: 'abandoned' }>>;
+  /** Ends the background thread. */
+  close(): Promise<void>;
 }
 
 export type CheckpointerOptions = {
@@ -30,57 +44,111 @@ export type CheckpointerOptions = {
   readonly log: RunLog;
   readonly watch: Stopwatch;
   readonly environment: CheckpointState['environment'];
+  readonly stop: StopRequest;
+  readonly committed: (ref: CheckpointRef) => void;
+  readonly waiting: (reason: Waiting | undefined) => void;
+  readonly remark: (text: string) => void;
 };
 
-export function createCheckpointer({ run, open, session, log, watch, environment }: CheckpointerOptions): Checkpointer {
-  const { store, writer, options, restored, origin } = open;
-  const guard = (): Promise<void> => writer.check();
+export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
+  const { run, open, session, log, watch, stop } = options;
+  const { writer, restored, origin } = open;
   let newest: CommittedCheckpoint | undefined = restored;
-  let savedAtSeconds = watch.total();
+  let waiting: Waiting | undefined;
+  /** To be called when the save in flight is committed. */
+  let committed: (() => void) | undefined;
+  let begun = { images: restored?.manifest.images ?? origin?.images ?? 0, seconds: watch.total() };
+  let inFlight: Promise<SaveEnd> = Promise.resolve({ kind: 'saved' });
+
+  const saver = startSaver(
+    {
+      uri: open.store.uri,
+      s3: run.store,
+      owner: writer.record,
+      retention: { keepLast: run.checkpoints.keepLast, keepBest: run.checkpoints.keepBest },
+      newest: restored && { key: restored.key, manifest: restored.manifest, ref: restored.ref },
+      staging: stagingFolder(open.store.uri, open.record.fingerprint),
+    },
+    {
+      committed(checkpoint) {
+        newest = checkpoint;
+        committed?.();
+        options.committed(checkpoint.ref);
+      },
+      waiting(reason) {
+        waiting = reason;
+        options.waiting(reason);
+      },
+      remark: options.remark,
+    },
+  );
+  stop.onRequest(() => saver.stop());
+
   let measured: { readonly images: number; readonly values: Measured } | undefined;
+  const environmentAt = ({ imagesAtIterationStart }: Position): CheckpointState['environment'] => {
+    const { microbatch } = scheduleAt(run.schedule, imagesAtIterationStart);
+    return { ...options.environment, ...(microbatch === undefined ? {} : { microbatch }) };
+  };
+  const contentAt = (position: Position, logs: CheckpointContent['logs'], phaseEnd?: number): CheckpointContent => ({
+    images: position.images,
+    files: toTensorFiles(open.options.shape, session.snapshot()),
+    state: {
+      ...position,
+      secondsTrained: watch.total(),
+      secondsAtTickStart: watch.tickStart(),
+      nextSnapshots: {},
+      attempt: writer.attempt,
+      environment: environmentAt(position),
+    },
+    logs,
+    parent: newest,
+    origin: origin?.checkpoint,
+    phaseEnd,
+    metrics: measured?.images === position.images ? measured.values : undefined,
+    time: new Date(),
+  });
+  const save = (position: Position, phaseEnd?: number): Promise<SaveEnd> => {
+    const pending = log.pending();
+    const last = stop.requested;
+    // The lines of a save that was given up are in the last one too, which nothing follows.
+    committed = last ? undefined : () => pending.committed();
+    begun = { images: position.images, seconds: watch.total() };
+    return saver.save({ content: contentAt(position, pending.logs, phaseEnd), logs: log.whole(), last });
+  };
+
   return {
     get newest() {
       return newest;
+    },
+    get waiting() {
+      return waiting;
     },
     measured(images, values) {
       measured = { images, values };
     },
     due(position) {
-      const images = position.images - (newest?.manifest.images ?? origin?.images ?? 0);
-      if (measured?.images === position.images) return true;
-      return images >= run.checkpoints.everyKimg * 1000 || watch.total() - savedAtSeconds >= run.checkpoints.everySeconds;
+      if (measured?.images === position.images && begun.images !== position.images) return true;
+      if (saver.busy) return false;
+      const { everyKimg, everySeconds } = run.checkpoints;
+      return position.images - begun.images >= everyKimg * 1000 || watch.total() - begun.seconds >= everySeconds;
     },
-    async save(position, phaseEnd) {
-      const pending = log.pending();
-      const { microbatch } = scheduleAt(run.schedule, position.imagesAtIterationStart);
-      const state: CheckpointState = {
-        ...position,
-        secondsTrained: watch.total(),
-        secondsAtTickStart: watch.tickStart(),
-        nextSnapshots: {},
-        attempt: writer.attempt,
-        environment: { ...environment, ...(microbatch === undefined ? {} : { microbatch }) },
-      };
-      newest = await saveCheckpoint(
-        store,
-        {
-          images: position.images,
-          files: toTensorFiles(options.shape, session.snapshot()),
-          state,
-          logs: pending.logs,
-          parent: newest,
-          origin: originRef(origin),
-          phaseEnd,
-          metrics: measured?.images === position.images ? measured.values : undefined,
-        },
-        guard,
-      );
-      pending.committed();
-      measured = undefined;
-      savedAtSeconds = watch.total();
-      await log.publish(store);
-      await applyRetention(store, newest, { keepLast: run.checkpoints.keepLast }, guard);
-      return newest;
+    check: () => saver.check(),
+    async begin(position) {
+      // Only one that was measured cannot wait for another position.
+      if (saver.busy) await inFlight;
+      if (stop.requested) return;
+      inFlight = save(position);
+      // What goes wrong is thrown by check().
+      inFlight.catch(() => undefined);
     },
+    async finish(position, phaseEnd) {
+      for (;;) {
+        if (!stop.requested) await inFlight;
+        inFlight = save(position, phaseEnd);
+        const end = await inFlight;
+        if (end.kind !== 'abandoned') return end;
+      }
+    },
+    close: () => saver.close(),
   };
 }

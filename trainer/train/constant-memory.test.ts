@@ -37,7 +37,7 @@ test(`${TICKS} ticks keep the number of tensors and native handles, and resident
   assert.equal(
     await runPhase(run, 8, {
       server: watched,
-      stop: { requested: false, reason: undefined, release: () => undefined },
+      stop: { requested: false, reason: undefined, onRequest: () => undefined, release: () => undefined },
       print: () => undefined,
     }),
     EXIT.complete,

@@ -1,5 +1,5 @@
 /** What a training process tells while it runs: the progress document, the termination message, and at each tick a log line and a picture. */
-import type { Losses, TrainingProgress } from '../../crds/progress.ts';
+import type { Losses, TrainingProgress, Waiting } from '../../crds/progress.ts';
 import { PROGRESS_VERSION } from '../../crds/progress.ts';
 import type { Moment } from '../../crds/schedule.ts';
 import { eventScalars } from '../report/event-scalars.ts';
@@ -15,6 +15,8 @@ import type { Measured } from './tick-metrics.ts';
 export interface Reporter {
   /** Brings the progress document up to date; served at once, left as the termination message only where `lasting`. */
   tell(change: Partial<TrainingProgress>, lasting?: boolean): void;
+  /** Says what training waits for, while it does; keeps the watchdog quiet. */
+  waiting(reason: Waiting | undefined): void;
   /** A D+G pair is done. */
   stepped(position: Position, moment: Moment): void;
   /** Writes the tick's lines, with the metrics that were measured at its end. */
@@ -62,6 +64,12 @@ export function createReporter(options: ReporterOptions): Reporter & { trainingS
     tell,
     trainingStarts(started) {
       context = started;
+    },
+    waiting(reason) {
+      const { waiting: _before, ...rest } = progress;
+      progress = rest;
+      tell(reason ? { waiting: reason } : {}, true);
+      server.step();
     },
     stepped(position, moment) {
       tell({ state: Number.isInteger(moment.lod) ? 'Training' : 'FadingIn', ...where(position, moment) });

@@ -1,32 +1,30 @@
 /** One phase of a run in one process: open, resume, train, save. Wiring; the decisions are in the files it names. */
-import type { CheckpointRef } from '../../crds/progress.ts';
+import { setTimeout } from 'node:timers/promises';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
-import { serializeSafetensors } from '../checkpoint/safetensors.ts';
+import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { layerTable } from '../networks/layer-table.ts';
-import { modelFacts } from '../export/model-facts.ts';
 import { createEventsWriter } from '../report/events.ts';
 import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
+import { startOf, startValues } from './begin.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
-import { createCheckpointer } from './checkpointer.ts';
-import { openFeedStream } from './feed-stream.ts';
-import { renewLease } from './lease.ts';
-import { type Position, programKey, START, trainLoop } from './loop.ts';
+import { type Checkpointer, createCheckpointer } from './checkpointer.ts';
+import { type FeedStream, openFeedStream } from './feed-stream.ts';
+import { writeFinalNetwork } from './final-network.ts';
+import { type Position, programKey, trainLoop } from './loop.ts';
 import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
 import { createRandom } from './random.ts';
 import { createReporter } from './reporter.ts';
 import { prepareRunBackend } from './run-backend.ts';
-import { createSession, initialValues } from './session.ts';
+import { createSession } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
-import { createTickMetrics, type TickMetrics } from './tick-metrics.ts';
-import { fromTensorFiles, toTensorFiles } from './tensor-files.ts';
-import { TENSOR_FILES } from '../checkpoint/format.ts';
+import { createTickMetrics } from './tick-metrics.ts';
 
 export type PhaseIo = {
   readonly server: ReportServer;
@@ -36,41 +34,70 @@ export type PhaseIo = {
 };
 
 /** Trains the phase of `resolution` to its end, or until a stop is requested. Returns the exit code. @throws {PgganError} */
-export async function runPhase(run: TrainingRun, resolution: number, { server, stop, print }: PhaseIo): Promise<number> {
+export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo): Promise<number> {
   const phase = phases(run.schedule, run.totalKimg).find((candidate) => candidate.resolution === resolution);
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
-  const reporter = createReporter({ server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
-  const open = await openRun(run, true, print);
-  const start = startOf(open);
-  const { dataset, options, restored, store, writer } = open;
-  const feeds = openFeedStream({ plan: run, resolution, start, options, dataset: fed(dataset), files: dataset.files });
-  let metrics: TickMetrics | undefined;
+  const reporter = createReporter({ server: io.server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
+  const open = await openRun(run, io.print);
+  const { options, dataset } = open;
+  const feeds = openFeedStream({ plan: run, resolution, start: startOf(open), options, dataset: fed(dataset), files: dataset.files });
   try {
-    const warnings = [...open.warnings];
-    const { backend, mode } = await prepareRunBackend(run, restored, warnings);
-    // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
-    const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
-    const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
-    warnings.push(...checkMemory(own, backend, () => memoryLimit()));
-    for (const warning of warnings) print(`warning: ${warning}`);
+    return await trainPhase(run, resolution, { open, feeds, reporter }, io);
+  } finally {
+    await feeds.close();
+    await open.close();
+  }
+}
 
-    const random = createRandom(run.seed);
-    const session = createSession(
-      options,
-      mode,
-      valuesOf(open, () => initialValues(options, random)),
-    );
-    const log = runLog(restored ? await joinLogs(store, restored.manifest) : {}, print);
-    const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
-    const watch = startStopwatch(seconds, () => performance.now() / 1000);
-    const events = await createEventsWriter(store, {
-      // A tick that ended with the checkpoint was reported before it was saved.
-      firstStep: restored ? start.images + 1 : start.images,
-      attempt: writer.attempt,
-      now: () => new Date(),
-      guard: () => writer.check(),
-    });
-    const checkpointer = createCheckpointer({ run, open, session, log, watch, environment: { ...backend, mode } });
+async function trainPhase(
+  run: TrainingRun,
+  resolution: number,
+  { open, feeds, reporter }: { readonly open: OpenRun; readonly feeds: FeedStream; readonly reporter: ReturnType<typeof createReporter> },
+  { stop, print }: PhaseIo,
+): Promise<number> {
+  const { dataset, options, restored, writer } = open;
+  const warnings = [...open.warnings];
+  const { backend, mode } = await prepareRunBackend(run, restored, warnings);
+  // On WebAssembly nothing of the run may be too large; a pod's memory is that of this phase alone.
+  const ahead = phasesAhead(run, restored?.manifest.images ?? open.origin?.images ?? 0);
+  const own = ahead.filter((each) => backend.kind === 'wasm' || each.resolution === resolution);
+  warnings.push(...checkMemory(own, backend, () => memoryLimit()));
+  const history = restored ? await joinLogs(open.store, restored.manifest, (problem) => warnings.push(problem)) : {};
+  for (const warning of warnings) print(`warning: ${warning}`);
+
+  const patience = realPatience(
+    (reason) => reporter.waiting(reason),
+    () => stop.requested,
+  );
+  const guard = (): Promise<void> => patiently(() => writer.check(), patience);
+  const store = patientStore(open.store, guard, patience);
+  const random = createRandom(run.seed);
+  const start = startOf(open);
+  const session = createSession(options, mode, startValues(options, open.takeTensors(), random));
+  const log = runLog(history, print);
+  const seconds = { total: restored?.state.secondsTrained ?? 0, tickStart: restored?.state.secondsAtTickStart ?? 0 };
+  const watch = startStopwatch(seconds, () => performance.now() / 1000);
+  const events = await createEventsWriter(store, {
+    // A tick that ended with the checkpoint was reported before it was saved.
+    firstStep: restored ? start.images + 1 : start.images,
+    attempt: writer.attempt,
+    now: () => new Date(),
+    guard,
+  });
+  const checkpointer = createCheckpointer({
+    run,
+    open,
+    session,
+    log,
+    watch,
+    environment: { ...backend, mode },
+    stop,
+    committed: (ref) => reporter.tell({ checkpoint: ref }, true),
+    waiting: (reason) => reporter.waiting(reason),
+    remark: print,
+  });
+  const metrics = createTickMetrics({ run, dataset, options, session, alive: async () => checkpointer.check() });
+  try {
     const pictures = createPictures(run, store, dataset, options, random);
     let imagesAtTickStart = start.imagesAtTickStart;
     reporter.trainingStarts({ log, events, watch, datasetImages: dataset.images, imagesAtTickStart: () => imagesAtTickStart });
@@ -85,20 +112,29 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       true,
     );
     if (restored) print(`resuming after ${kimgText(restored.manifest.images)} kimg, from ${restored.ref.uri}`);
-    const lease = renewLease(writer);
 
-    metrics = createTickMetrics({ run, dataset, options, session, alive: () => lease.renew() });
-
-    const save = (position: Position, phaseEnd?: number): Promise<CheckpointRef> =>
+    /** What training stands still for: the events before the checkpoint, and the copy of all variables. */
+    const begin = (position: Position): Promise<void> =>
       watch.maintenance(async () => {
         reporter.tell({ state: 'Checkpointing' });
         await events.flush();
-        const { ref } = await checkpointer.save(position, phaseEnd);
-        reporter.tell({ checkpoint: ref }, true);
-        return ref;
+        await checkpointer.begin(position);
+      });
+    const finish = (position: Position, phaseEnd?: number): ReturnType<Checkpointer['finish']> =>
+      watch.maintenance(async () => {
+        reporter.tell({ state: 'Checkpointing' });
+        await unlessStopping(stop, () => events.flush());
+        return checkpointer.finish(position, phaseEnd);
       });
     const picture = (images: number, moment: Moment): Promise<void> =>
       watch.maintenance(async () => reporter.tell({ picture: await pictures.fakes(session, images, moment) }));
+    const leave = async (position: Position): Promise<number> => {
+      const isNews = position.images > (checkpointer.newest?.manifest.images ?? 0);
+      const message = `stopped on request (${stop.reason}) ${isNews ? whereKept(await finish(position)) : 'after saving'}`;
+      reporter.tell({ state: 'Stopped', images: position.images, failure: { code: 'Interrupted', message } }, true);
+      print(`${message}; it stands at ${kimgText(position.images)} kimg`);
+      return EXIT.stopped;
+    };
 
     if (start.images === (open.origin?.images ?? 0)) {
       for (const network of ['G', 'D'] as const) print(`${layerTable(network, options.shape)}\n`);
@@ -106,51 +142,47 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
       const moment = scheduleAt(run.schedule, start.images);
       session.enter(programKey(moment));
       await picture(start.images, moment);
+      // From then on a fork needs nothing of the run that it came from.
+      if (open.origin) await begin(start);
     }
     const end = await trainLoop(run, resolution, feeds, session, start, {
       async stepped(position, moment) {
         reporter.stepped(position, moment);
-        await lease.renew();
+        checkpointer.check();
+        if (isFull(checkpointer)) await watch.maintenance(() => roomFor(checkpointer, stop));
       },
       async tick(position, moment, sums) {
         const measured = await watch.maintenance(async () => metrics?.at(position, moment));
         if (measured) checkpointer.measured(position.images, measured);
         reporter.tick(position, moment, sums, measured);
         imagesAtTickStart = position.imagesAtTickStart;
-        await watch.maintenance(() => events.flushSometimes());
-        await picture(position.images, moment);
+        await unlessStopping(stop, async () => {
+          await watch.maintenance(() => events.flushSometimes());
+          await picture(position.images, moment);
+        });
       },
       checkpointDue: (position) => checkpointer.due(position),
-      checkpoint: async (position) => {
-        await save(position);
-      },
+      checkpoint: (position) => unlessStopping(stop, () => begin(position)),
       stopRequested: () => stop.requested,
     });
+    if (end.reason === 'stopRequested') return await leave(end.position);
 
     const { position } = end;
-    if (end.reason === 'stopRequested') {
-      if (position.images > (checkpointer.newest?.manifest.images ?? 0)) await save(position);
-      reporter.tell(
-        { state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason}) after saving` } },
-        true,
-      );
-      print(`stopped on request (${stop.reason}); saved after ${kimgText(position.images)} kimg`);
-      return EXIT.stopped;
-    }
     const last = scheduleAt(run.schedule, position.imagesAtIterationStart);
-    session.enter(programKey(last));
-    await picture(position.images, last);
     const isLast = position.images >= run.totalKimg * 1000;
-    // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
-    if (isLast) {
-      const final = toTensorFiles(options.shape, session.snapshot())['generator-ema'];
-      const facts = modelFacts({ record: open.record, run, shape: options.shape, images: position.images, lod: last.lod });
-      await store.write('snapshots/network-final.safetensors', serializeSafetensors(final.tensors, facts));
-    }
-    const ref = await save(position, resolution);
+    const drawn = await unlessStopping(stop, async () => {
+      session.enter(programKey(last));
+      await picture(position.images, last);
+      // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
+      if (isLast) await writeFinalNetwork(store, run, open, session, position.images, last.lod);
+      return true;
+    });
+    if (!drawn) return await leave(position);
+    const saved = await finish(position, resolution);
+    if (saved.kind === 'staged') return await leave(position);
     await pictures.losses();
     if (isLast) reporter.tell({ picture: await pictures.growth() });
-    reporter.tell({ state: 'Complete', checkpoint: ref, images: position.images }, true);
+    reporter.tell({ state: 'Complete', images: position.images }, true);
     print(
       `phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg; steps waited ${feeds.waitedSeconds().toFixed(1)} s for images`,
     );
@@ -158,31 +190,37 @@ export async function runPhase(run: TrainingRun, resolution: number, { server, s
     return EXIT.complete;
   } finally {
     await metrics?.dispose();
-    await feeds.close();
-    await open.close();
+    await checkpointer.close();
   }
 }
 
 /** What the feeds need of a dataset, as plain data. */
 const fed = ({ images, channels, labelSize, labels }: Dataset) => ({ images, channels, labelSize, ...(labels ? { labels } : {}) });
 
-function startOf({ restored, origin }: OpenRun): Position {
-  if (!restored) {
-    const images = origin?.images ?? 0;
-    return { ...START, images, imagesAtIterationStart: images, imagesAtTickStart: images };
+const isFull = ({ waiting }: Checkpointer): boolean => waiting?.code === 'StoreFull';
+
+/** Training beyond a checkpoint that cannot be saved would only be lost: it waits. */
+async function roomFor(checkpointer: Checkpointer, stop: StopRequest): Promise<void> {
+  while (isFull(checkpointer) && !stop.requested) {
+    await setTimeout(100);
+    checkpointer.check();
   }
-  const { images, imagesAtIterationStart, repeatIndex, previousLod, adamStep, tick, imagesAtTickStart, tickSums } = restored.state;
-  return { images, imagesAtIterationStart, repeatIndex, previousLod, adamStep, tick, imagesAtTickStart, tickSums };
 }
 
-/** Values of all variables: from the checkpoint, or new ones, with the weights of the run that this one is forked from. */
-function valuesOf(
-  { restored, origin, options }: OpenRun,
-  initial: () => ReadonlyMap<string, Float32Array>,
-): ReadonlyMap<string, Float32Array> {
-  if (restored) return fromTensorFiles(options.shape, restored, TENSOR_FILES);
-  if (!origin) return initial();
-  return new Map([...initial(), ...fromTensorFiles(options.shape, origin.checkpoint, ['generator', 'discriminator', 'generator-ema'])]);
+/** A store that fails once a stop is requested must not cost the last checkpoint; undefined where it did fail. */
+async function unlessStopping<T>(stop: StopRequest, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const ofStore = error instanceof PgganError && (error.code === 'StoreFull' || error.code === 'StoreUnavailable');
+    if (stop.requested && ofStore) return undefined;
+    throw error;
+  }
+}
+
+function whereKept(end: Awaited<ReturnType<Checkpointer['finish']>>): string {
+  if (end.kind === 'saved') return 'after saving';
+  return `after saving into ${end.folder}, from where the next start takes it to its store (${end.reason})`.slice(0, 900);
 }
 
 const kimgText = (images: number): string => (images / 1000).toFixed(1);

@@ -4,6 +4,8 @@ export interface StopRequest {
   readonly requested: boolean;
   /** Why, in words; undefined while nothing was requested. */
   readonly reason: string | undefined;
+  /** Calls `listener` at the request, at once where it has come already. */
+  onRequest(listener: () => void): void;
   /** No longer keeps the process alive. */
   release(): void;
 }
@@ -14,8 +16,11 @@ export interface StopRequest {
  */
 export function listenForStop(env: Readonly<Record<string, string | undefined>> = process.env): StopRequest {
   let reason: string | undefined;
+  const listeners: (() => void)[] = [];
   const request = (why: string) => (): void => {
-    reason ??= why;
+    if (reason !== undefined) return;
+    reason = why;
+    for (const listener of listeners) listener();
   };
   process.on('SIGTERM', request('SIGTERM'));
   process.on('SIGINT', request('SIGINT'));
@@ -33,6 +38,10 @@ export function listenForStop(env: Readonly<Record<string, string | undefined>> 
     },
     get reason() {
       return reason;
+    },
+    onRequest(listener) {
+      if (reason === undefined) listeners.push(listener);
+      else listener();
     },
     release() {
       if (watchesParent) process.stdin.destroy();

@@ -2,7 +2,7 @@
 import { PgganError } from '../../crds/errors.ts';
 import { TENSOR_FILES, type TensorFileName, type TensorFiles } from '../checkpoint/format.ts';
 import type { LoadedCheckpoint } from '../checkpoint/load-checkpoint.ts';
-import { floatsOf, storedFloats } from '../checkpoint/safetensors.ts';
+import { floatsOf, storedFloats, type TensorTable } from '../checkpoint/safetensors.ts';
 import { discriminatorWeights, generatorWeights, type NetworkShape } from '../networks/weights.ts';
 import type { VariableValues } from './session.ts';
 
@@ -31,15 +31,19 @@ const CONTENTS: Readonly<
 
 /** The tensor files of a checkpoint; the data are views of `values`. */
 export function toTensorFiles(shape: NetworkShape, values: VariableValues): TensorFiles {
-  const files = TENSOR_FILES.map((file) => {
-    const tensors = tensorsOf(shape, file).map(({ variable, tensor, shape: dimensions }) => {
+  const files = TENSOR_FILES.map((file) => [file, { tensors: toTensorFile(shape, file, values) }] as const);
+  return Object.fromEntries(files) as Record<TensorFileName, (typeof files)[number][1]>;
+}
+
+/** One of them. */
+export function toTensorFile(shape: NetworkShape, file: TensorFileName, values: VariableValues): TensorTable {
+  return new Map(
+    tensorsOf(shape, file).map(({ variable, tensor, shape: dimensions }) => {
       const value = values.get(variable);
       if (!value) throw new Error(`no value for variable ${variable}`);
       return [tensor, storedFloats(dimensions, value)] as const;
-    });
-    return [file, { tensors: new Map(tensors) }] as const;
-  });
-  return Object.fromEntries(files) as Record<TensorFileName, (typeof files)[number][1]>;
+    }),
+  );
 }
 
 /** The variables that a checkpoint holds. @throws {PgganError} CheckpointInvalid when a tensor is missing or has another shape. */
