@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -12,7 +11,6 @@ import { listUploads } from './s3/requests.ts';
 import type { S3StoreOptions } from './s3-store.ts';
 import type { Store } from './store.ts';
 import { quickTime, storeOn } from './test-s3.ts';
-import { workerStore } from './worker-store.ts';
 
 const LARGE_BYTES = 40_000_000;
 const large = (fill: string): readonly Uint8Array[] => [Buffer.alloc(LARGE_BYTES, fill)];
@@ -185,22 +183,6 @@ for (const kind of OBJECT_STORES) {
     await assert.rejects(store.read('checkpoints/x'), { code: 'CheckpointInvalid', message: /checkpoints\/x .*is damaged in the store/ });
   });
 }
-
-test('an upload to an object store goes on while the main thread is blocked', async (t) => {
-  const server = await startObjectStore(t, 'versitygw');
-  if (!server) return;
-  Object.assign(process.env, server.env);
-  const store = workerStore(`s3://${server.bucket}/runs`, { s3: server.options });
-  t.after(() => store.close());
-  const written = store.write('blocked', large('z'));
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  const deadline = performance.now() + 60_000;
-  while (!existsSync(join(server.folder, server.bucket, 'runs/blocked'))) {
-    assert.ok(performance.now() < deadline, 'the upload stood still');
-    Atomics.wait(never, 0, 0, 5);
-  }
-  assert.equal((await written)?.size, LARGE_BYTES);
-});
 
 test('a folder of more objects than one page is listed whole', async (t) => {
   const server = await startObjectStore(t, 'versitygw');

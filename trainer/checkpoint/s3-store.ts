@@ -35,8 +35,8 @@ const IDLE_SECONDS = 30;
  * and each object that of its content, compared whenever it is read.
  *
  * Busy servers, timeouts and cut connections are tried again, for 2 minutes (15 seconds with a server that has never answered); refusals are
- * StoreUnavailable at once. A thread that is blocked for longer than a connection may stand still finds it timed out: what blocks uses
- * worker-store.ts.
+ * StoreRefused at once. A thread that is blocked for longer than a connection may stand still finds it timed out: a training saves through
+ * a thread of its own (saver-worker.ts).
  * @throws {PgganError} OptionsInvalid for an address that cannot name a bucket; its verbs: StoreUnavailable, StoreFull, OptionsInvalid for
  * an invalid key, CheckpointInvalid for an object whose bytes are not those that were written
  */

@@ -30,7 +30,7 @@ export interface Checkpointer {
   begin(position: Position): Promise<void>;
   /**
    * Waits for what is in flight, then saves, and returns when that is done; `phaseEnd` is the resolution whose phase ends here. After a
-   * request to stop, what is in flight is given up and the new checkpoint staged before it is saved.
+   * request to stop, what is in flight is tried once, and the new checkpoint staged before it is saved.
    */
   finish(position: Position, phaseEnd?: number): Promise<Exclude<SaveEnd, { kind: 'abandoned' }>>;
   /** Ends the background thread. */
