@@ -132,10 +132,12 @@ function programOf({ training, place, datasetUri, sourceUri }: LocalTraining, ta
 }
 
 /** A trainer process whose log and last words go to the folder of a place. */
-export function programIn({ folder }: Place, job: string, command: readonly string[], run: object): Program {
+export function programIn({ uri, folder }: Place, job: string, command: readonly string[], run: object): Program {
+  // A checkpoint on its way to a bucket waits there, should the store be away when the process has to end.
+  const scratch = process.env['PGGAN_SCRATCH'] ?? join(folder, '.pggan', 'scratch');
   return {
     command,
-    env: { PGGAN_RUN: JSON.stringify(run) },
+    env: { PGGAN_RUN: JSON.stringify(run), ...(uri.startsWith('s3://') && { PGGAN_SCRATCH: scratch }) },
     log: join(folder, 'trainer.log'),
     terminationLog: join(folder, '.pggan', `${job}.json`),
   };
