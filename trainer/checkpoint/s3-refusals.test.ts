@@ -151,7 +151,7 @@ test('what a policy forbids, and what a session token no longer allows, is refus
     assert.equal(String(await store.read('a')), 'old');
   });
   await t.test('the policy that the documentation names is enough', async () => {
-    const page = await readFile(new URL('../../docs/object-stores.md', import.meta.url), 'utf8');
+    const page = await readFile(new URL('../../docs/guides/object-stores.md', import.meta.url), 'utf8');
     const policy = JSON.parse(/```json\n(.*?)```/s.exec(page)?.[1] ?? '') as { readonly Statement: readonly object[] };
     const store = storeOn(server, { env: environment(limitedCredentials(server, policy.Statement)) }, `s3://${server.bucket}/policy`);
     assert.equal((await store.write('large', [Buffer.alloc(20 << 20)]))?.size, 20 << 20);
