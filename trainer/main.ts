@@ -1,16 +1,5 @@
-/** The trainer's commands and exit codes. */
-import { Command, InvalidArgumentError } from 'commander';
-import { asError, PgganError } from '../crds/errors.ts';
-import { importCommand } from './checkpoint/legacy/command.ts';
-import { runCommands } from './checkpoint/commands.ts';
-import { datasetCommands } from './data/commands.ts';
-import { exportCommand, exportFormat, networkNames } from './export/command.ts';
-import { evaluateRun } from './metrics/command.ts';
-import { planManifest } from './plan/command.ts';
-import { runDocumentProcess } from './process.ts';
-import { withStoreOptions } from './store-options.ts';
+/** The trainer's process: hears a request to stop before anything that takes time is loaded, then runs the command. */
 import { listenForStop } from './train/stop.ts';
-import { videoCommands } from './video/commands.ts';
 
 // Other commands have nothing to save or to take back: they end at once, as a terminal expects.
 const [command = '', subcommand = ''] = process.argv.slice(2);
@@ -18,83 +7,7 @@ const tidiesUp = ['train', 'synthesize'].includes(command) || subcommand.startsW
 const stop = tidiesUp ? listenForStop() : undefined;
 // That nobody reads what is said (`| head`, a driver that was killed) is no reason to end before the work is done and saved.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const positiveInteger = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0 is wanted');
-  return value;
-};
 
-const program = new Command('pggan').description('Grows GANs on chest radiographs (PG-GAN, Karras et al. 2018).').exitOverride();
-program
-  .command('train', { hidden: true })
-  .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
-  .action(async () => {
-    process.exitCode = await runDocumentProcess('training', stop ?? listenForStop(), print);
-  });
-program
-  .command('synthesize', { hidden: true })
-  .description('makes synthetic images, as the run document in PGGAN_RUN says')
-  .action(async () => {
-    process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
-  });
-withStoreOptions(program.command('evaluate'))
-  .description('measures the averaged generator of a run against its dataset')
-  .argument('<run>', 'run folder, or one of its checkpoints; a path or an s3:// address')
-  .option('--metrics <list>', 'any of moments, swd, swd1, msssim, msssim1, separated by commas', 'moments')
-  .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
-  .option('--all', 'every kept checkpoint, newest first, instead of the newest')
-  .option('--redraws <n>', 'draws over which sliced Wasserstein distances are averaged', positiveInteger, 1)
-  .option('--nearest <png>', 'draw 16 fakes, each above the training image that is nearest to it')
-  .option('--json', 'one JSON object instead of a table')
-  .action(evaluateRun);
-program
-  .command('plan')
-  .description(
-    'says what the trainings of a manifest will take: memory, and time measured on this machine; exit code 3 when they do not fit',
-  )
-  .argument('<manifest>', 'YAML file with PGGANTraining objects')
-  .option('--estimate', 'measure nothing; time within a factor of two')
-  .option('--iterations <n>', 'iterations measured per program, of which the median is taken', positiveInteger, 3)
-  .option('--json', 'one JSON object per training instead of a table')
-  .action(async (file: string, options: { readonly estimate?: boolean; readonly iterations: number; readonly json?: boolean }) => {
-    process.exitCode = await planManifest(file, options);
-  });
-withStoreOptions(program.command('import'))
-  .description('makes a checkpoint of a network-snapshot-*.pkl of the TensorFlow original; nothing in the file is run')
-  .argument('<snapshot>', 'the pickle')
-  .argument('<folder>', 'a new folder, or one that holds other snapshots of the same network')
-  .option('--kimg <n>', 'thousands of real images shown, where the name of the file does not say it', positiveInteger)
-  .action(importCommand);
-withStoreOptions(program.command('export'))
-  .description('writes the averaged generator for other software, with a model card')
-  .argument('<run>', 'run folder, or one of its checkpoints')
-  .argument('<folder>', 'the folder to write')
-  .requiredOption('--format <format>', 'safetensors, tfjs (for browsers) or onnx', exportFormat)
-  .option('--networks <list>', 'with safetensors: any of generator-ema, generator, discriminator, separated by commas', networkNames)
-  .action(exportCommand);
-videoCommands(program);
-datasetCommands(program, process, () => stop?.reason);
-runCommands(program, process);
-
-try {
-  await program.parseAsync();
-} catch (thrown) {
-  process.exitCode = reportError(asError(thrown));
-} finally {
-  stop?.release();
-}
-
-/** Says an error once, by its code, and returns the exit code. A crash keeps its stack. */
-function reportError(error: Error): number {
-  if (error instanceof PgganError) {
-    // The local driver says itself what a stop has come to.
-    const quiet = error.code === 'Interrupted' && process.env['PGGAN_PARENT'] === 'stdin';
-    if (!quiet) process.stderr.write(`error: ${error.code}: ${error.message}\n`);
-    return error.exitCode;
-  }
-  // commander has said what was wrong; asking for help is no error.
-  if ('code' in error && String(error.code).startsWith('commander.')) return 'exitCode' in error && error.exitCode === 0 ? 0 : 2;
-  process.stderr.write(`error: ${error.stack ?? error.message}\n`);
-  return 1;
-}
+// TensorFlow takes a second to load, in which a pod may be told to end: what is imported above is heard by then.
+const { runCommand } = await import('./commands.ts');
+await runCommand(stop);

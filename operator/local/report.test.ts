@@ -21,9 +21,10 @@ const ended = (exitCode: number | undefined, failure?: { readonly code: string; 
   message: failure && JSON.stringify({ ...progress(5000, 4000), failure, state: 'Failed' }),
 });
 
-test('nothing is lost where the trainer ended as asked, or none ran', () => {
+test('nothing is lost where the trainer ended as asked, or had not begun, or none ran', () => {
   assert.equal(lost(progress(5000, 4000), ended(75)), 'nothing is lost');
   assert.equal(lost(progress(5000, 4000), undefined), 'nothing is lost');
+  assert.equal(lost(progress(5000, 4000), { ...ended(undefined), signal: 'SIGTERM' }), 'nothing is lost');
 });
 
 test('where the trainer could not save, what is lost is said, with the reason that it left or the last line that it printed', () => {

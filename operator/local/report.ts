@@ -47,6 +47,8 @@ export async function report(
 export function lost(progress: Progress | undefined, last: Ended | undefined): string {
   if (last === undefined || last.exitCode === EXIT.complete || last.exitCode === EXIT.stopped || progress?.kind !== 'training')
     return 'nothing is lost';
+  // A trainer that has begun ends by its own will: this one was stopped before, and had done nothing.
+  if (last.signal === 'SIGTERM') return 'nothing is lost';
   const { images } = progress;
   const saved = progress.checkpoint?.images ?? 0;
   const why = lastDocument(last)?.failure?.message ?? last.said;
