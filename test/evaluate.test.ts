@@ -37,7 +37,7 @@ suite('an evaluation', { concurrency: false }, () => {
     };
     assert.deepEqual(
       rows.map(({ snapshot }) => snapshot),
-      ['Reals', '4', '3', '1'],
+      ['Reals', '4', '3', '2', '1'],
     );
     assert.equal(nearest.fakes.length, 16);
     assert(nearest.realsRmse > 0);

@@ -64,6 +64,21 @@ test('what waiting cannot mend is thrown at once, and where nothing fails nothin
   assert.deepEqual([told, slept], [[], []]);
 });
 
+test('verbs of a store that wait at the same time tell of it as one, from the beginning of the first to the end of the last', async () => {
+  const { all, told } = patience();
+  const reads = new Map([
+    ['a', failing('StoreFull', 6)],
+    ['b', failing('StoreFull', 3)],
+  ]);
+  const read = async (key: string): Promise<Buffer> => Buffer.from((await reads.get(key)?.()) ?? 'none');
+  const store = patientStore({ ...fileStore('/nowhere'), read }, mayWrite, all);
+  assert.deepEqual((await Promise.all([store.read('a'), store.read('b')])).map(String), ['done', 'done']);
+  const reasons = told.slice(0, -1);
+  assert(reasons.length > 6);
+  assert.deepEqual(new Set(reasons.map((reason) => reason?.since)), new Set(['1970-01-01T00:00:00.000Z']));
+  assert.equal(told.at(-1), undefined);
+});
+
 test('a patient store changes nothing once the run is another’s', async (t) => {
   const store = fileStore(await temporaryFolder(t));
   let owned = true;

@@ -59,17 +59,45 @@ function mayPass({ code }: PgganError, seconds: number): boolean {
   return code === 'StoreFull' || (code === 'StoreUnavailable' && seconds < OUTAGE_SECONDS);
 }
 
-/** A store whose verbs are patient, and whose changes are made only while `guard` lets them. */
+/** A store whose verbs are patient, and whose changes are made only while `guard` lets them. Verbs that wait at the same time tell of it as one. */
 export function patientStore(store: Store, guard: Guard, patience: Patience): Store {
+  const speak = oneVoice(patience.waiting);
+  const wait = async <T>(work: () => Promise<T>): Promise<T> => {
+    const { waiting, leave } = speak();
+    try {
+      return await patiently(work, { ...patience, waiting });
+    } finally {
+      leave();
+    }
+  };
+  const change = <T>(work: () => Promise<T>): Promise<T> => wait(() => guard().then(work));
   return {
     uri: store.uri,
-    list: (prefix) => patiently(() => store.list(prefix), patience),
-    head: (key) => patiently(() => store.head(key), patience),
-    read: (key) => patiently(() => store.read(key), patience),
-    readRange: (key, start, end) => patiently(() => store.readRange(key, start, end), patience),
-    write: (key, parts, condition) => patiently(() => guard().then(() => store.write(key, parts, condition)), patience),
-    upload: (key, file, condition) => patiently(() => guard().then(() => store.upload(key, file, condition)), patience),
-    download: (key, file) => patiently(() => store.download(key, file), patience),
-    remove: (key) => patiently(() => guard().then(() => store.remove(key)), patience),
+    list: (prefix) => wait(() => store.list(prefix)),
+    head: (key) => wait(() => store.head(key)),
+    read: (key) => wait(() => store.read(key)),
+    readRange: (key, start, end) => wait(() => store.readRange(key, start, end)),
+    write: (key, parts, condition) => change(() => store.write(key, parts, condition)),
+    upload: (key, file, condition) => change(() => store.upload(key, file, condition)),
+    download: (key, file) => wait(() => store.download(key, file)),
+    remove: (key) => change(() => store.remove(key)),
+  };
+}
+
+type Speaker = { readonly waiting: Patience['waiting']; readonly leave: () => void };
+
+/** What is told of several that wait: the reason that has lasted longest, and undefined once none of them waits any more. */
+function oneVoice(tell: Patience['waiting']): () => Speaker {
+  const reasons = new Map<symbol, Waiting>();
+  return () => {
+    const speaker = Symbol('speaker');
+    return {
+      waiting(reason) {
+        if (reason) reasons.set(speaker, reason);
+        else reasons.delete(speaker);
+        tell([...reasons.values()].sort((a, b) => Date.parse(a.since) - Date.parse(b.since))[0]);
+      },
+      leave: () => void reasons.delete(speaker),
+    };
   };
 }
