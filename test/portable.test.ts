@@ -14,7 +14,15 @@ import { decodedFrames, hasFfmpeg, meanDifference, probe } from './harness/ffmpe
 import { judge } from './harness/judge.ts';
 import { pggan, succeeded } from './harness/pggan.ts';
 import { shared } from './harness/shared.ts';
-import { checkpointFolders, createWorkspace, readJson, uriOf, type Workspace } from './harness/tiny-training.ts';
+import {
+  type CheckpointFolder,
+  checkpointFolders,
+  createWorkspace,
+  partOf,
+  readJson,
+  uriOf,
+  type Workspace,
+} from './harness/tiny-training.ts';
 
 type Card = {
   readonly synthetic: boolean;
@@ -61,15 +69,15 @@ suite('what is imported and exported', { concurrency: false }, () => {
     assert(source?.manifest);
     const initFrom = { checkpoint: { uri: uriOf(source.folder) }, startKimg: 10 };
     const schedule = { trainKimg: 2, transitionKimg: 4, minibatchBase: 16, tickKimgBase: 1 };
-    const checkpoints = { everyKimg: 100, everySeconds: 3600, keepLast: 1 };
+    const checkpoints = { everyKimg: 100, everySeconds: 3600, keepLast: 2 };
     await succeeded(pggan(t, ['start', workspace.manifest('forked', 'runs', { initFrom, schedule, checkpoints, totalKimg: 13 })]));
     const run = workspace.runFolder('forked', 'runs');
-    const end = checkpointFolders(run).at(-1) ?? assert.fail('no checkpoint');
-    const { parent } = end.manifest as unknown as { readonly parent: { readonly images: number; readonly digest: string } };
+    const [first, end = assert.fail('a checkpoint is missing')] = checkpointFolders(run);
+    const { parent } = first?.manifest as unknown as { readonly parent: { readonly images: number; readonly digest: string } };
     assert.deepEqual([parent.images, parent.digest], [10_000, sha256(join(source.folder, 'checkpoint.json'))]);
     assert.match(readFileSync(join(run, 'log.txt'), 'utf8'), /^tick \d+ +kimg 11\.0 +lod 0\.\d\d /m);
     // 3,000 images move the average by little, and every weight of it that this phase trains: it goes on from the snapshot's.
-    const [before, now] = [source.folder, end.folder].map(averageOf);
+    const [before, now] = [source, end].map(averageOf);
     for (const [name, values] of before ?? []) {
       const moved = Math.max(...values.map((value, i) => Math.abs(value - (now?.get(name)?.[i] ?? Number.NaN))));
       assert(name.startsWith('ToRGB_lod2/') ? moved === 0 : moved > 0 && moved < 0.3, `${name} moved by ${moved}`);
@@ -227,7 +235,7 @@ with safe_open(sys.argv[1] + '/generator-ema.safetensors', 'np') as file:
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
 /** Weights of the averaged generator of a checkpoint by name. */
-function averageOf(checkpoint: string): ReadonlyMap<string, Float32Array> {
-  const path = join(checkpoint, 'generator-ema.safetensors');
+function averageOf(checkpoint: CheckpointFolder): ReadonlyMap<string, Float32Array> {
+  const path = join(checkpoint.folder, partOf(checkpoint, 'generator-ema'));
   return new Map([...parseSafetensors(readFileSync(path), path).tensors].map(([name, tensor]) => [name, floatsOf(tensor, name)]));
 }

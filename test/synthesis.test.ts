@@ -10,7 +10,7 @@ import type { SynthesisJob } from '../crds/v1alpha1/synthesis-job.ts';
 import { whenChanged } from './harness/changes.ts';
 import { pggan, succeeded, trainer } from './harness/pggan.ts';
 import { freeze, killHard, thaw, trainerOf } from './harness/processes.ts';
-import { createWorkspace, newestCheckpoint, readJson, uriOf, type Workspace } from './harness/tiny-training.ts';
+import { createWorkspace, newestCheckpoint, partOf, readJson, uriOf, type Workspace } from './harness/tiny-training.ts';
 
 const COUNT = 32;
 /** Enough to take a while: a job that is to be killed must not be done before it is. */
@@ -167,7 +167,7 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     const damaged = join(workspace.folder, 'damaged');
     cpSync(run, damaged, { recursive: true });
     const newest = newestCheckpoint(damaged) ?? assert.fail('no checkpoint');
-    writeFileSync(join(newest.folder, 'generator-ema.safetensors'), 'torn');
+    writeFileSync(join(newest.folder, partOf(newest, 'generator-ema')), 'torn');
     const command = pggan(t, ['synthesize', damaged, '--num-pngs', '1', '--threads', '1']);
     await succeeded(command);
     const warnings = command.lines.filter((line) => line.startsWith('warning: '));
