@@ -138,7 +138,7 @@ test('a dataset in an object store', async (t) => {
       message: /there is no object below this address/,
     });
     await assert.rejects(openDataset('s3://no-such-bucket/set'), {
-      code: 'StoreUnavailable',
+      code: 'StoreRefused',
       message: /there is no bucket 'no-such-bucket'/,
     });
   });
