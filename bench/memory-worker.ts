@@ -51,6 +51,6 @@ async function begin(run: TrainingRun, images: number): Promise<void> {
 async function train(run: TrainingRun): Promise<void> {
   process.env['PGGAN_RUN'] = JSON.stringify(run);
   const never = { requested: false, reason: undefined, onRequest: () => undefined, release: () => undefined };
-  const code = await runDocumentProcess('training', never, () => undefined);
+  const code = await runDocumentProcess('train', never, () => undefined);
   if (code !== 0) throw new Error(`the phase ended with ${code}`);
 }

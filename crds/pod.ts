@@ -1,4 +1,12 @@
-/** What a trainer finds in its pod besides the run document: the names by which the operator tells it, and the trainer looks. */
+/** How a trainer is called besides its run document: the command, and the names by which the operator tells it and the trainer looks. */
+import type { RunDocument } from './run.ts';
+
+export type PodCommand = 'preflight' | 'train' | 'synthesize';
+
+/** The trainer's command for a run document: its only argument. Others are refused, so that no pod does what its Job is not called. */
+export function podCommand(run: RunDocument): PodCommand {
+  return run.kind === 'synthesis' ? 'synthesize' : run.task.kind;
+}
 
 /** Environment variables of a trainer's pod. Manifests cannot set PGGAN_*. */
 export const POD_ENV = {

@@ -50,7 +50,7 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
   test('a phase refuses itself with exit code 3, and leaves the reason as its last word', async (t) => {
     const run = await runOf(manifest('pod'), { kind: 'train', resolution: 4 }, 'pod');
     const log = join(workspace.folder, 'termination');
-    const phase = trainer(t, ['train'], run, { env: { PGGAN_MEMORY_LIMIT_BYTES: '3e8', PGGAN_TERMINATION_LOG: log } });
+    const phase = trainer(t, run, { env: { PGGAN_MEMORY_LIMIT_BYTES: '3e8', PGGAN_TERMINATION_LOG: log } });
     assert.equal((await phase.ended).code, 3, said(phase));
     const progress = parseProgress(readFileSync(log, 'utf8'));
     assert.equal(progress?.failure?.code, 'DoesNotFit');
@@ -60,7 +60,7 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
 
   test("a preflight on a cluster weighs the phases against their pods' limits, not against its own", async (t) => {
     const file = manifest('cluster', { phases: [{ resolution: 8, template: { resources: { limits: { memory: '256Mi' } } } }] });
-    const preflight = trainer(t, ['train'], await runOf(file, { kind: 'preflight' }, 'cluster'), {
+    const preflight = trainer(t, await runOf(file, { kind: 'preflight' }, 'cluster'), {
       env: { PGGAN_MEMORY_LIMIT_BYTES: '1e8' },
     });
     assert.equal((await preflight.ended).code, 3, said(preflight));
@@ -79,7 +79,7 @@ suite('a run is weighed before it begins', { concurrency: false }, () => {
       { kind: 'train', resolution: 4 },
       'large',
     );
-    const large = trainer(t, ['train'], run, { env });
+    const large = trainer(t, run, { env });
     assert.equal((await large.ended).code, 3, said(large));
     assert.match(said(large), /8x8 needs .*WebAssembly's heap is 4\.3 GB: the largest minibatch that fits is \d+/);
     assert(!trained('mixed') && !trained('large'));

@@ -32,7 +32,7 @@ suite('a run in an object store', { concurrency: false }, () => {
   /** What the operator has done for a training: preflight, then one process per resolution. */
   const train = async (t: TestContext, places: Places, totalKimg: number, server?: ObjectStore): Promise<void> => {
     const tasks = [{ kind: 'preflight' }, { kind: 'train', resolution: 4 }, { kind: 'train', resolution: 8 }] as const;
-    for (const task of tasks) await succeeded(trainer(t, ['train'], documentOf(task, places, totalKimg, server), server?.env));
+    for (const task of tasks) await succeeded(trainer(t, documentOf(task, places, totalKimg, server), server && { env: server.env }));
   };
   const onDisk = (name: string): Places => ({ datasetUri: uriOf(workspace.dataset), runUri: uriOf(join(workspace.folder, name)) });
   let expected: string;
@@ -58,8 +58,7 @@ suite('a run in an object store', { concurrency: false }, () => {
       if (kind !== 'minio') return;
 
       await succeeded(pggan(t, ['run', 'copy', remote.runUri, join(workspace.folder, 'moved')], { env }));
-      for (const name of ['moved', 'disk'])
-        await succeeded(trainer(t, ['train'], documentOf({ kind: 'train', resolution: 8 }, onDisk(name), 4)));
+      for (const name of ['moved', 'disk']) await succeeded(trainer(t, documentOf({ kind: 'train', resolution: 8 }, onDisk(name), 4)));
       assert.equal(await digestOf(onDisk('moved').runUri), await digestOf(onDisk('disk').runUri));
       const back = `s3://${server.bucket}/runs/back`;
       await succeeded(pggan(t, ['run', 'copy', join(workspace.folder, 'moved'), back], { env }));

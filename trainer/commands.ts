@@ -34,15 +34,21 @@ function commands(stop: StopRequest | undefined): Command {
   const program = new Command('pggan').description('Grows GANs on chest radiographs (PG-GAN, Karras et al. 2018).').exitOverride();
   program
     .command('train', { hidden: true })
-    .description('trains one phase, or checks a run before it starts, as the run document in PGGAN_RUN says')
+    .description('trains one phase, as the run document in PGGAN_RUN says')
     .action(async () => {
-      process.exitCode = await runDocumentProcess('training', stop ?? listenForStop(), print);
+      process.exitCode = await runDocumentProcess('train', stop ?? listenForStop(), print);
+    });
+  program
+    .command('preflight', { hidden: true })
+    .description('checks store, dataset, options and run folder before a training, and takes the folder; PGGAN_RUN says of which')
+    .action(async () => {
+      process.exitCode = await runDocumentProcess('preflight', stop ?? listenForStop(), print);
     });
   program
     .command('synthesize', { hidden: true })
     .description('makes synthetic images, as the run document in PGGAN_RUN says')
     .action(async () => {
-      process.exitCode = await runDocumentProcess('synthesis', stop ?? listenForStop(), print);
+      process.exitCode = await runDocumentProcess('synthesize', stop ?? listenForStop(), print);
     });
   withStoreOptions(program.command('evaluate'))
     .description('measures the averaged generator of a run against its dataset')

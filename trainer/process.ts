@@ -1,7 +1,7 @@
 /** A trainer as the operator or the local driver starts it: reads PGGAN_RUN, serves its progress, ends with a code that says what happened. */
 import { asError, PgganError } from '../crds/errors.ts';
 import { PROGRESS_VERSION, type Progress } from '../crds/progress.ts';
-import { POD_ENV } from '../crds/pod.ts';
+import { POD_ENV, type PodCommand, podCommand } from '../crds/pod.ts';
 import { parseRunDocument, type RunDocument } from '../crds/run.ts';
 import { type ReportServer, startServer } from './report/server.ts';
 import { writeTermination } from './report/termination.ts';
@@ -11,10 +11,10 @@ import { runPreflight } from './train/preflight.ts';
 import type { StopRequest } from './train/stop.ts';
 
 /** Does what PGGAN_RUN asks and returns the exit code; an error becomes the last progress document before it is thrown on. */
-export async function runDocumentProcess(kind: RunDocument['kind'], stop: StopRequest, print: (line: string) => void): Promise<number> {
+export async function runDocumentProcess(command: PodCommand, stop: StopRequest, print: (line: string) => void): Promise<number> {
   const run = parseRunDocument(process.env[POD_ENV.run], process.env[POD_ENV.shard]);
-  if (run.kind !== kind)
-    throw new PgganError('RunDocumentInvalid', `PGGAN_RUN holds a ${run.kind} document: this command wants one for ${kind}`);
+  if (podCommand(run) !== command)
+    throw new PgganError('RunDocumentInvalid', `PGGAN_RUN holds a document for the command ${podCommand(run)}, not for ${command}`);
   const deadlineSeconds = run.kind === 'training' ? run.progressDeadlineSeconds : 3600;
   const server = await startServer({ port: run.port, host: run.port === 0 ? '127.0.0.1' : '0.0.0.0', deadlineSeconds });
   // The first line of a local trainer: with port 0 nobody else can know it.

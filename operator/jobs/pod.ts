@@ -1,5 +1,5 @@
 /** The pod of a trainer: one container under the restricted pod security level, without a service account token and with nothing to write but scratch. */
-import { POD_ENV } from '../../crds/pod.ts';
+import { POD_ENV, podCommand } from '../../crds/pod.ts';
 import { canonicalJson, type RunDocument } from '../../crds/run.ts';
 import type { PodTemplate } from '../../crds/v1alpha1/pod-template.ts';
 import type { Mounted } from './volumes.ts';
@@ -19,7 +19,6 @@ export type PodParts = {
   readonly template: PodTemplate;
   readonly labels: Readonly<Record<string, string>>;
   readonly image: string;
-  readonly command: 'train' | 'synthesize';
   readonly run: RunDocument;
   readonly graceSeconds: number;
   readonly mounted: readonly Mounted[];
@@ -33,7 +32,7 @@ const PORT_NAME = 'http';
 const HUNG_GRACE_SECONDS = 60;
 const SHARD_FIELD = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
 
-/** The image's entry point takes `command`; its numeric USER is the user, because a cluster may choose another one. */
+/** The image's entry point takes the command of the run document; its numeric USER is the user, because a cluster may choose another one. */
 export function trainerPod(parts: PodParts): PodTemplateSpec {
   const { template, labels, graceSeconds, mounted } = parts;
   return {
@@ -77,15 +76,15 @@ function placement(template: PodTemplate): Partial<NonNullable<PodTemplateSpec['
 }
 
 function container(parts: PodParts): NonNullable<PodTemplateSpec['spec']>['containers'][number] {
-  const { template, image, command, mounted } = parts;
+  const { template, image, run, mounted } = parts;
   const health = { httpGet: { path: '/healthz', port: PORT_NAME }, timeoutSeconds: 5 };
   return {
     name: TRAINER_CONTAINER,
     image,
     ...(template.imagePullPolicy && { imagePullPolicy: template.imagePullPolicy }),
-    args: [command],
+    args: [podCommand(run)],
     env: environment(parts),
-    ports: [{ name: PORT_NAME, containerPort: parts.run.port, protocol: 'TCP' }],
+    ports: [{ name: PORT_NAME, containerPort: run.port, protocol: 'TCP' }],
     ...(template.resources && { resources: resources(template.resources) }),
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
     volumeMounts: mounted.flatMap(({ mounts }) => mounts),

@@ -15,7 +15,6 @@ import { type Listener, type Result, runObject, type Seen } from './run-object.t
 import { programIn } from './run-training.ts';
 import type { Source } from './source-run.ts';
 import { type RunState, type SynthesisState, uidOf } from './state.ts';
-import { trainerCommand } from './trainer.ts';
 
 /** How often a training in another terminal is looked at, while it is waited for. */
 const LOOK_AGAIN_SECONDS = 2;
@@ -94,7 +93,7 @@ function programOf({ job, place, source }: LocalSynthesis, name: string, checkpo
     outputUri: place.uri,
     ...(store && { store }),
   });
-  return programIn(place, name, trainerCommand('synthesize'), run);
+  return programIn(place, name, run);
 }
 
 const waitsForTraining = ({ status }: SynthesisState): boolean =>

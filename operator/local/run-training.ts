@@ -1,7 +1,9 @@
 /** Drives one PGGANTraining on this machine: the operator's plan, with processes for pods and a folder or a bucket for the store. */
 import { join } from 'node:path';
 import type { TrainingProgress } from '../../crds/progress.ts';
+import { podCommand } from '../../crds/pod.ts';
 import { resolveTrainingRun } from '../../crds/resolve.ts';
+import type { RunDocument } from '../../crds/run.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { isTrue } from '../kube/conditions.ts';
 import type { TrainingObject } from '../training/expectation.ts';
@@ -128,15 +130,15 @@ function programOf({ training, place, datasetUri, sourceUri }: LocalTraining, ta
     runUri: place.uri,
     ...(sourceUri !== undefined && { initFromUri: sourceUri }),
   });
-  return programIn(place, name, trainerCommand('train'), run);
+  return programIn(place, name, run);
 }
 
 /** A trainer process whose log and last words go to the folder of a place. */
-export function programIn({ uri, folder }: Place, job: string, command: readonly string[], run: object): Program {
+export function programIn({ uri, folder }: Place, job: string, run: RunDocument): Program {
   // A checkpoint on its way to a bucket waits there, should the store be away when the process has to end.
   const scratch = process.env['PGGAN_SCRATCH'] ?? join(folder, '.pggan', 'scratch');
   return {
-    command,
+    command: trainerCommand(podCommand(run)),
     env: { PGGAN_RUN: JSON.stringify(run), ...(uri.startsWith('s3://') && { PGGAN_SCRATCH: scratch }) },
     log: join(folder, 'trainer.log'),
     terminationLog: join(folder, '.pggan', `${job}.json`),

@@ -39,7 +39,6 @@ export function synthesisJob({ metadata, spec }: SynthesisObject, create: Create
     template,
     labels,
     image: template.image ?? facts.image ?? config.trainerImage,
-    command: 'synthesize',
     run,
     graceSeconds: GRACE_SECONDS,
     mounted: [

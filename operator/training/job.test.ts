@@ -93,6 +93,11 @@ test('labels of a template do not displace those that pods are found by', () => 
   assert.partialDeepStrictEqual(built.spec?.template.metadata?.labels, { 'app.example/name': 'x', 'pggan.dev/training': 'rsna-normal' });
 });
 
+test("a pod's command is the one of its run document", () => {
+  assert.deepEqual(trainerOf(job()).args, ['train']);
+  assert.deepEqual(trainerOf(job({}, PREFLIGHT)).args, ['preflight']);
+});
+
 test('the pod is told a run document that a trainer reads: the task, its owner, no secret', () => {
   const [text] = environmentOf(job());
   const run = parseRunDocument(text);

@@ -56,7 +56,6 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
     template,
     labels,
     image: template.image ?? facts.image ?? config.trainerImage,
-    command: 'train',
     run,
     graceSeconds: graceSeconds(training, task, facts.checkpointSeconds),
     mounted: [

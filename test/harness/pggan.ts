@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { podCommand } from '../../crds/pod.ts';
+import type { RunDocument } from '../../crds/run.ts';
 
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -35,9 +37,9 @@ export type TrainerSurroundings = {
   readonly within?: readonly string[];
 };
 
-/** A trainer process as a pod would run it: `args` and the run document in the environment. */
-export function trainer(t: TestContext, args: readonly string[], run: object, { env, within = [] }: TrainerSurroundings = {}): Command {
-  const argv = [...within, process.execPath, resolve(ROOT, 'trainer/main.ts'), ...args];
+/** A trainer process as a pod would run it: the command and the run document in the environment. */
+export function trainer(t: TestContext, run: RunDocument, { env, within = [] }: TrainerSurroundings = {}): Command {
+  const argv = [...within, process.execPath, resolve(ROOT, 'trainer/main.ts'), podCommand(run)];
   return command(t, argv, { env: { ...env, PGGAN_RUN: JSON.stringify(run) } });
 }
 

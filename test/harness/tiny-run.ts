@@ -23,7 +23,7 @@ export function runDocumentOf(manifest: string, run: string, resolution?: number
 
 /** Starts a trainer on it. */
 export function train(t: TestContext, run: TrainingRun, surroundings: TrainerSurroundings = {}): Command {
-  return trainer(t, ['train'], run, surroundings);
+  return trainer(t, run, surroundings);
 }
 
 /** Asks a trainer to stop once it has trained on `images` images, and returns its exit code. */
