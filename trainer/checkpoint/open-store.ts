@@ -13,6 +13,8 @@ export type OpenOptions = {
   readonly s3?: Access | undefined;
   /** Whether the folder is made when it is missing (default), or a missing one is an error, as for what is only read. */
   readonly create?: boolean;
+  /** Whether the process is to end: then a store that is away is not waited for. */
+  readonly hurried?: () => boolean;
 };
 
 /** The store rooted at `uri`. Nothing is contacted yet. @throws {PgganError} OptionsInvalid for a URI that cannot name a store */

@@ -209,6 +209,17 @@ test('credentials come from one place, completely; a Secret that is rotated is p
   await assert.rejects(storeOn(server, { env: { AWS_ACCESS_KEY_ID: 'x' } }).list(''), missing(/AWS_SECRET_ACCESS_KEY is not set/));
 });
 
+test('a process that is to end waits only seconds for a store that is away, also where it was asked to while it waited', async () => {
+  const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+  const time = quickTime();
+  const store = s3Store('s3://bucket/runs', { s3: { endpoint: 'http://127.0.0.1:1' }, env, time, hurried: () => time.now() > 6 });
+  await assert.rejects(store.read('a'), { code: 'StoreUnavailable' });
+  assert.ok(time.now() > 6 && time.now() < 10);
+  const began = time.now();
+  await assert.rejects(store.read('a'), { code: 'StoreUnavailable', message: /nothing listens there/ });
+  assert.ok(time.now() - began <= 3);
+});
+
 test('a server that is not there is tried for a while, then StoreUnavailable says what was tried and how often', async () => {
   const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
   const unreachable = async (endpoint: string, message: RegExp): Promise<void> => {

@@ -19,6 +19,8 @@ export type S3StoreOptions = {
   readonly s3?: Access | undefined;
   /** Whether an empty folder is one that the first write makes (default), or an error from the start, as for a dataset. */
   readonly create?: boolean;
+  /** Whether the process is to end: then trouble that may pass is waited for only a few seconds. */
+  readonly hurried?: () => boolean;
   /** Effects, for tests: clock and sleep, environment, and how long a connection may stand still. */
   readonly time?: RetryTime;
   readonly env?: NodeJS.ProcessEnv;
@@ -44,7 +46,7 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
   const { bucket, root } = parseS3Uri(uri);
   const rooted = `s3://${bucket}${root === '' ? '' : `/${root.slice(0, -1)}`}`;
   const connection = connect(bucket, options.s3, options.env ?? process.env, options.idleSeconds ?? IDLE_SECONDS);
-  const reach = reaching(connection, rooted, options.time ?? systemTime);
+  const reach = reaching(connection, rooted, options.time ?? systemTime, options.hurried ?? (() => false));
   const unfinished = unfinishedUploads(connection, root, reach);
   const uploader = { connection, reach, unfinished };
 

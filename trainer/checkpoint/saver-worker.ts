@@ -55,15 +55,18 @@ export type FromWorker =
 const port = parentPort;
 if (!port) throw new Error('saver-worker is started by saver.ts, as a worker thread');
 const input = workerData as WorkerInput;
-const store = openStore(input.uri, { s3: input.s3 });
+let stopped = false;
+let closing = false;
+/** Whether a checkpoint is on its way that is kept nowhere else: the store is given all the time that this process has. */
+let unkept = false;
+const store = openStore(input.uri, { s3: input.s3, hurried: () => closing || (stopped && !unkept) });
 const writer = writerOf(store, input.owner, systemClock);
 const tell = (message: FromWorker): void => port.postMessage(message, []);
 
 /** Why what follows a commit was left out: no error of anybody. */
 const ABANDONED = Symbol('abandoned');
-let stopped = false;
-let closing = false;
 let newest = input.newest;
+let renewing = false;
 let saving: Promise<void> = Promise.resolve();
 
 const patience = realPatience(
@@ -71,16 +74,21 @@ const patience = realPatience(
   () => stopped || closing,
 );
 
-const lease = setInterval(
-  () => {
-    writer.renew().catch((thrown: unknown) => {
-      const error = asError(thrown);
-      // A store that is away is asked again; whoever takes the run meanwhile is noticed then, or before the next commit.
-      if (error instanceof PgganError && error.code === 'RunOwned') tell({ kind: 'fenced', failure: failureOf(error) });
-    });
-  },
-  (LEASE_SECONDS / 4) * 1000,
-);
+const lease = setInterval(() => void renewLease(), (LEASE_SECONDS / 4) * 1000);
+
+async function renewLease(): Promise<void> {
+  // One that waits for its store is enough: a crowd of them would only be in each other's way.
+  if (renewing) return;
+  renewing = true;
+  try {
+    await writer.renew();
+  } catch (thrown) {
+    // A store that is away is asked again; whoever takes the run meanwhile is noticed then, or before the next commit.
+    if (isFence(thrown)) tell({ kind: 'fenced', failure: failureOf(asError(thrown)) });
+  } finally {
+    renewing = false;
+  }
+}
 
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
@@ -122,9 +130,9 @@ async function saveLast(job: SaveJob, before: Promise<void>): Promise<void> {
   try {
     staged = await tryStaging(job.content);
     await before;
+    unkept = !staged;
     await commit(() => saveWithRoom(job.content, () => writer.check()));
-    if (input.staging !== undefined) await clearStaged(input.staging);
-    await tidy(job, () => writer.check());
+    await afterLast(job);
     tell({ kind: 'done' });
   } catch (thrown) {
     const failure = failureOf(asError(thrown));
@@ -134,6 +142,18 @@ async function saveLast(job: SaveJob, before: Promise<void>): Promise<void> {
     );
   } finally {
     free(job.content);
+  }
+}
+
+/** What follows the last commit may fail with the store: the checkpoint is there, and the next process does it again. */
+async function afterLast(job: SaveJob): Promise<void> {
+  unkept = false;
+  try {
+    if (input.staging !== undefined) await clearStaged(input.staging);
+    await tidy(job, () => writer.check());
+  } catch (thrown) {
+    if (isFence(thrown)) throw thrown;
+    tell({ kind: 'remark', text: `the checkpoint is saved, but logs or retention are left to the next start: ${asError(thrown).message}` });
   }
 }
 

@@ -8,7 +8,10 @@ import { type CommittedCheckpoint, fileName, nameOf } from './format.ts';
 import { findNewestCheckpoint, type LoadedCheckpoint, loadNewestCheckpoint } from './load-checkpoint.ts';
 import type { Store } from './store.ts';
 
-/** Names a folder that outlives the process: in a pod an emptyDir, which outlives the container. Without it nothing is staged. */
+/**
+ * Names a folder that outlives the process and that the next one finds. (A pod's emptyDir is none: the next pod has another.) Without it
+ * nothing is staged, and the last checkpoint is given all the time that the process has.
+ */
 const VARIABLE = 'PGGAN_SCRATCH';
 
 /** Where checkpoints of this run wait for their store; undefined where this machine has no such place. Other runs have other folders. */

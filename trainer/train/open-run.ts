@@ -1,5 +1,5 @@
 /** Opens a run for one process: the dataset, the right to write, run.json, and the newest good checkpoint or the run it is forked from. */
-import { PgganError } from '../../crds/errors.ts';
+import { asError, PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
 import { fingerprintParts, type TrainingRun } from '../../crds/run.ts';
 import { phases, scheduleAt } from '../../crds/schedule.ts';
@@ -7,7 +7,7 @@ import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.
 import { findFrom, loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from '../checkpoint/load-checkpoint.ts';
 import { openStore } from '../checkpoint/open-store.ts';
-import { acquireRun, systemClock, type Writer } from '../checkpoint/owner.ts';
+import { acquireRun, LEASE_SECONDS, systemClock, type Writer } from '../checkpoint/owner.ts';
 import { checkClaim, claimRun, type RunClaim, type RunRecord, readRun } from '../checkpoint/run-folder.ts';
 import { stagingFolder, uploadStaged } from '../checkpoint/staging.ts';
 import type { Store } from '../checkpoint/store.ts';
@@ -48,9 +48,13 @@ export type StartTensors =
 const FORKED_FILES = ['generator', 'discriminator', 'generator-ema'] as const;
 type ForkedFile = (typeof FORKED_FILES)[number];
 
-/** Opens a run to train on it. @throws {PgganError} of the store, the dataset, the options, the fingerprint or another writer */
-export async function openRun(run: TrainingRun, print: (line: string) => void): Promise<OpenRun> {
-  const claimed = await openClaimed(run, true, print);
+/**
+ * Opens a run to train on it.
+ * @param hurried whether the process is to end, so that a store that is away is no longer waited for
+ * @throws {PgganError} of the store, the dataset, the options, the fingerprint or another writer
+ */
+export async function openRun(run: TrainingRun, print: (line: string) => void, hurried?: () => boolean): Promise<OpenRun> {
+  const claimed = await openClaimed(run, true, print, hurried);
   const { store, writer, dataset, record } = claimed;
   try {
     const staging = stagingFolder(store.uri, record.fingerprint);
@@ -86,12 +90,17 @@ export async function openRun(run: TrainingRun, print: (line: string) => void): 
  * @param print told what is fetched, since that may take a while
  * @throws {PgganError} as openRun
  */
-export async function openClaimed(run: TrainingRun, trains: boolean, print: (line: string) => void): Promise<ClaimedRun> {
+export async function openClaimed(
+  run: TrainingRun,
+  trains: boolean,
+  print: (line: string) => void,
+  hurried: () => boolean = () => false,
+): Promise<ClaimedRun> {
   const resolutions = run.task.kind === 'train' ? [run.task.resolution] : [];
   const dataset = await openDataset(run.dataset.uri, { s3: run.store, resolutions, note: print });
   try {
     checkOptions(run, dataset);
-    const store = openStore(run.run.uri, { s3: run.store });
+    const store = openStore(run.run.uri, { s3: run.store, hurried });
     const source = run.initFrom && (await sourceOf(store, run.initFrom.uri, run.store));
     const claim = claimOf(run, dataset, source);
     // A claim that is refused must not become the owner of somebody's run.
@@ -99,18 +108,28 @@ export async function openClaimed(run: TrainingRun, trains: boolean, print: (lin
     const writer = await acquireRun(store, run.owner, systemClock, { trains });
     const close = async (): Promise<void> => {
       dataset.close();
-      await writer.release();
+      await released(writer, print);
     };
     try {
       const { record } = await claimRun(store, claim, systemClock.now());
       return { store, writer, dataset, record, origin: source && originOf(run, source.checkpoint), close };
     } catch (error) {
-      await writer.release();
+      await released(writer, print);
       throw error;
     }
   } catch (error) {
     dataset.close();
     throw error;
+  }
+}
+
+/** A store that cannot be told of the end changes nothing about how the process ended: the lease runs out by itself. */
+async function released(writer: Writer, print: (line: string) => void): Promise<void> {
+  try {
+    await writer.release();
+  } catch (thrown) {
+    const reason = asError(thrown).message;
+    print(`warning: the run could not be released, so another machine waits up to ${LEASE_SECONDS} s for it: ${reason}`);
   }
 }
 

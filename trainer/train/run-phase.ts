@@ -1,5 +1,4 @@
 /** One phase of a run in one process: open, resume, train, save. Wiring; the decisions are in the files it names. */
-import { setTimeout } from 'node:timers/promises';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
@@ -12,15 +11,16 @@ import { joinLogs, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { startOf, startValues } from './begin.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
-import { type Checkpointer, createCheckpointer } from './checkpointer.ts';
+import { createCheckpointer } from './checkpointer.ts';
 import { type FeedStream, openFeedStream } from './feed-stream.ts';
 import { writeFinalNetwork } from './final-network.ts';
-import { type Position, programKey, trainLoop } from './loop.ts';
+import { programKey, trainLoop } from './loop.ts';
 import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
 import { createRandom } from './random.ts';
 import { createReporter } from './reporter.ts';
 import { prepareRunBackend } from './run-backend.ts';
+import { createSavePoints, kimgText, unlessStopping } from './save-points.ts';
 import { createSession } from './session.ts';
 import type { StopRequest } from './stop.ts';
 import { startStopwatch } from './stopwatch.ts';
@@ -38,7 +38,7 @@ export async function runPhase(run: TrainingRun, resolution: number, io: PhaseIo
   const phase = phases(run.schedule, run.totalKimg).find((candidate) => candidate.resolution === resolution);
   if (!phase) throw new PgganError('OptionsInvalid', `the schedule has no phase for ${resolution}x${resolution}`);
   const reporter = createReporter({ server: io.server, resolution, phaseEndImages: phase.endImages, now: () => new Date() });
-  const open = await openRun(run, io.print);
+  const open = await openRun(run, io.print, () => io.stop.requested);
   const { options, dataset } = open;
   const feeds = openFeedStream({ plan: run, resolution, start: startOf(open), options, dataset: fed(dataset), files: dataset.files });
   try {
@@ -96,7 +96,11 @@ async function trainPhase(
     waiting: (reason) => reporter.waiting(reason),
     remark: print,
   });
-  const metrics = createTickMetrics({ run, dataset, options, session, alive: async () => checkpointer.check() });
+  const goOn = (): boolean => {
+    checkpointer.check();
+    return !stop.requested;
+  };
+  const metrics = createTickMetrics({ run, dataset, options, session, goOn });
   try {
     const pictures = createPictures(run, store, dataset, options, random);
     let imagesAtTickStart = start.imagesAtTickStart;
@@ -113,29 +117,9 @@ async function trainPhase(
     );
     if (restored) print(`resuming after ${kimgText(restored.manifest.images)} kimg, from ${restored.ref.uri}`);
 
-    /** What training stands still for: the events before the checkpoint, and the copy of all variables. */
-    const begin = (position: Position): Promise<void> =>
-      watch.maintenance(async () => {
-        reporter.tell({ state: 'Checkpointing' });
-        await events.flush();
-        await checkpointer.begin(position);
-      });
-    const finish = (position: Position, phaseEnd?: number): ReturnType<Checkpointer['finish']> =>
-      watch.maintenance(async () => {
-        reporter.tell({ state: 'Checkpointing' });
-        await unlessStopping(stop, () => events.flush());
-        return checkpointer.finish(position, phaseEnd);
-      });
+    const points = createSavePoints({ checkpointer, events, reporter, watch, stop, print });
     const picture = (images: number, moment: Moment): Promise<void> =>
       watch.maintenance(async () => reporter.tell({ picture: await pictures.fakes(session, images, moment) }));
-    const leave = async (position: Position): Promise<number> => {
-      const isNews = position.images > (checkpointer.newest?.manifest.images ?? 0);
-      const message = `stopped on request (${stop.reason}) ${isNews ? whereKept(await finish(position)) : 'after saving'}`;
-      reporter.tell({ state: 'Stopped', images: position.images, failure: { code: 'Interrupted', message } }, true);
-      print(`${message}; it stands at ${kimgText(position.images)} kimg`);
-      return EXIT.stopped;
-    };
-
     if (start.images === (open.origin?.images ?? 0)) {
       for (const network of ['G', 'D'] as const) print(`${layerTable(network, options.shape)}\n`);
       await watch.maintenance(() => pictures.reals());
@@ -143,13 +127,13 @@ async function trainPhase(
       session.enter(programKey(moment));
       await picture(start.images, moment);
       // From then on a fork needs nothing of the run that it came from.
-      if (open.origin) await begin(start);
+      if (open.origin) await points.begin(start);
     }
     const end = await trainLoop(run, resolution, feeds, session, start, {
       async stepped(position, moment) {
         reporter.stepped(position, moment);
         checkpointer.check();
-        if (isFull(checkpointer)) await watch.maintenance(() => roomFor(checkpointer, stop));
+        await points.roomForMore();
       },
       async tick(position, moment, sums) {
         const measured = await watch.maintenance(async () => metrics?.at(position, moment));
@@ -162,10 +146,10 @@ async function trainPhase(
         });
       },
       checkpointDue: (position) => checkpointer.due(position),
-      checkpoint: (position) => unlessStopping(stop, () => begin(position)),
+      checkpoint: (position) => unlessStopping(stop, () => points.begin(position)),
       stopRequested: () => stop.requested,
     });
-    if (end.reason === 'stopRequested') return await leave(end.position);
+    if (end.reason === 'stopRequested') return await points.leave(end.position);
 
     const { position } = end;
     const last = scheduleAt(run.schedule, position.imagesAtIterationStart);
@@ -177,9 +161,9 @@ async function trainPhase(
       if (isLast) await writeFinalNetwork(store, run, open, session, position.images, last.lod);
       return true;
     });
-    if (!drawn) return await leave(position);
-    const saved = await finish(position, resolution);
-    if (saved.kind === 'staged') return await leave(position);
+    if (!drawn) return await points.leave(position);
+    const saved = await points.finish(position, resolution);
+    if (saved.kind === 'staged') return await points.leave(position, saved);
     await pictures.losses();
     if (isLast) reporter.tell({ picture: await pictures.growth() });
     reporter.tell({ state: 'Complete', images: position.images }, true);
@@ -196,31 +180,3 @@ async function trainPhase(
 
 /** What the feeds need of a dataset, as plain data. */
 const fed = ({ images, channels, labelSize, labels }: Dataset) => ({ images, channels, labelSize, ...(labels ? { labels } : {}) });
-
-const isFull = ({ waiting }: Checkpointer): boolean => waiting?.code === 'StoreFull';
-
-/** Training beyond a checkpoint that cannot be saved would only be lost: it waits. */
-async function roomFor(checkpointer: Checkpointer, stop: StopRequest): Promise<void> {
-  while (isFull(checkpointer) && !stop.requested) {
-    await setTimeout(100);
-    checkpointer.check();
-  }
-}
-
-/** A store that fails once a stop is requested must not cost the last checkpoint; undefined where it did fail. */
-async function unlessStopping<T>(stop: StopRequest, work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    const ofStore = error instanceof PgganError && (error.code === 'StoreFull' || error.code === 'StoreUnavailable');
-    if (stop.requested && ofStore) return undefined;
-    throw error;
-  }
-}
-
-function whereKept(end: Awaited<ReturnType<Checkpointer['finish']>>): string {
-  if (end.kind === 'saved') return 'after saving';
-  return `after saving into ${end.folder}, from where the next start takes it to its store (${end.reason})`.slice(0, 900);
-}
-
-const kimgText = (images: number): string => (images / 1000).toFixed(1);

@@ -1,4 +1,5 @@
 /** Metrics of the averaged generator while it trains: at ticks of the last phase, where the run asks for them. */
+import { setImmediate } from 'node:timers/promises';
 import type { TrainingRun } from '../../crds/run.ts';
 import type { Moment } from '../../crds/schedule.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -15,7 +16,7 @@ import type { StepOptions } from './step-options.ts';
 export type Measured = Readonly<Record<string, number>>;
 
 export interface TickMetrics {
-  /** Measures where the tick that ends at `position` is one to be measured; undefined at the others. */
+  /** Measures where the tick that ends at `position` is one to be measured; undefined at the others, and where `goOn` says no. */
   at(position: Position, moment: Moment): Promise<Measured | undefined>;
   dispose(): Promise<void>;
 }
@@ -24,9 +25,9 @@ export type TickMetricsOptions = {
   readonly run: TrainingRun;
   readonly dataset: Dataset;
   readonly options: StepOptions;
-  readonly session: Session;
-  /** Called between minibatches: measuring can take minutes. */
-  readonly alive: () => Promise<void>;
+  readonly session: Pick<Session, 'sample'>;
+  /** Called between minibatches, because measuring can take minutes: whether to go on with it. */
+  readonly goOn: () => boolean;
 };
 
 /**
@@ -34,7 +35,7 @@ export type TickMetricsOptions = {
  * the weights, so that a run that was killed writes the ones that it would have written.
  * @throws {PgganError} OptionsInvalid where a metric is not defined for the run's images
  */
-export function createTickMetrics({ run, dataset, options, session, alive }: TickMetricsOptions): TickMetrics {
+export function createTickMetrics({ run, dataset, options, session, goOn }: TickMetricsOptions): TickMetrics {
   const { shape } = options;
   const wanted = run.metrics;
   const images = Math.min(wanted?.images ?? 0, dataset.images);
@@ -44,17 +45,22 @@ export function createTickMetrics({ run, dataset, options, session, alive }: Tic
   const due = ({ tick, images: shown }: Position, { resolution }: Moment): boolean =>
     wanted !== undefined && resolution === shape.resolution && (tick % wanted.everyTicks === 0 || shown >= run.totalKimg * 1000);
   const measure = async (role: 'reals' | 'fakes', source: Iterable<Uint8Array>): Promise<Measured> => {
-    const values = await measureSet(metrics, role, withLife(source, alive), images, shape);
+    const values = await measureSet(metrics, role, interruptibly(source, goOn), images, shape);
     return Object.fromEntries(Object.entries(values).filter(([, value]) => Number.isFinite(value)));
   };
 
   return {
     async at(position, moment) {
       if (!due(position, moment)) return undefined;
-      if (!realsMeasured) await measure('reals', reals(dataset)(images));
-      realsMeasured = true;
       const sample: Parameters<typeof drawn>[0]['sample'] = (input) => session.sample(input, fadeOf(moment.lod));
-      return measure('fakes', drawn({ seed: run.seed, shape, resolution: moment.resolution, sample }, dataset, images));
+      try {
+        if (!realsMeasured) await measure('reals', reals(dataset)(images));
+        realsMeasured = true;
+        return await measure('fakes', drawn({ seed: run.seed, shape, resolution: moment.resolution, sample }, dataset, images));
+      } catch (thrown) {
+        if (thrown === INTERRUPTED) return undefined;
+        throw thrown;
+      }
     },
     async dispose() {
       for (const metric of metrics) await metric.dispose();
@@ -62,9 +68,13 @@ export function createTickMetrics({ run, dataset, options, session, alive }: Tic
   };
 }
 
-async function* withLife(minibatches: Iterable<Uint8Array>, alive: () => Promise<void>): AsyncGenerator<Uint8Array> {
+const INTERRUPTED = Symbol('interrupted');
+
+/** Requests to stop arrive between minibatches. */
+async function* interruptibly(minibatches: Iterable<Uint8Array>, goOn: () => boolean): AsyncGenerator<Uint8Array> {
   for (const images of minibatches) {
-    await alive();
+    await setImmediate();
+    if (!goOn()) throw INTERRUPTED;
     yield images;
   }
 }

@@ -21,14 +21,15 @@ export type Deed = { readonly verb: string; readonly key: string; readonly metho
 export type Reach = <T>(deed: Deed, request: () => Promise<T>) => Promise<T>;
 
 /** A server that has answered before is restarting, most likely; one that never has may not be the right one. */
-const PATIENCE_SECONDS = { known: 120, unknown: 15 };
+const PATIENCE_SECONDS = { known: 120, unknown: 15, hurried: 3 };
 
-export function reaching(connection: Connection, uri: string, time: RetryTime): Reach {
+/** @param hurried whether somebody waits for this process to end, and a failure now is better than success in a minute */
+export function reaching(connection: Connection, uri: string, time: RetryTime, hurried: () => boolean): Reach {
   let known = false;
   return async (deed, request) => {
     const failed = (code: ErrorCode, reason: string, cause?: unknown): PgganError =>
       new PgganError(code, sentence(connection, uri, deed, reason), { cause });
-    const patience = (): number => (known ? PATIENCE_SECONDS.known : PATIENCE_SECONDS.unknown);
+    const patience = (): number => PATIENCE_SECONDS[hurried() ? 'hurried' : known ? 'known' : 'unknown'];
     const result = await persist(
       request,
       patience,
