@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import { limitBucket, limitedCredentials } from '../../test/harness/minio-limits.ts';
 import { environment, type ObjectStore, startObjectStore } from '../../test/harness/object-store.ts';
 import { OBJECT_STORES } from '../../test/harness/object-store-servers.ts';
@@ -207,6 +208,24 @@ test('credentials come from one place, completely; a Secret that is rotated is p
     missing(/there are no credentials for it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or PGGAN_STORE/),
   );
   await assert.rejects(storeOn(server, { env: { AWS_ACCESS_KEY_ID: 'x' } }).list(''), missing(/AWS_SECRET_ACCESS_KEY is not set/));
+});
+
+test('what stores refuse with that these two never say is said with what to mend, once', async (t) => {
+  const proxy = await startFaultProxy(t, 1);
+  const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+  const store = s3Store('s3://bucket/runs', { s3: { endpoint: proxy.endpoint }, env, time: quickTime() });
+  for (const [status, code, message] of [
+    [400, 'ExpiredToken', /the credentials have expired: renew those in AWS_ACCESS_KEY_ID/],
+    [400, 'AuthorizationHeaderMalformed', /the store is not in region 'us-east-1': set spec\.store\.region/],
+    [301, 'PermanentRedirect', /the bucket is not in region 'us-east-1'/],
+    [403, 'AllAccessDisabled', /the policy of the access key in AWS_ACCESS_KEY_ID.* does not allow this/],
+    [418, 'Teapot', /the server refused the request \(418 Teapot: by a test\): check that the endpoint is that of an S3 store/],
+  ] as const) {
+    const before = proxy.seen.length;
+    proxy.fail({ kind: 'answer', status, code });
+    await assert.rejects(store.read('a'), { code: 'StoreRefused', message });
+    assert.equal(proxy.seen.length, before + 1, `${code} was tried again`);
+  }
 });
 
 test('a process that is to end waits only seconds for a store that is away, also where it was asked to while it waited', async () => {
