@@ -85,7 +85,7 @@ function commands(stop: StopRequest | undefined): Command {
     .requiredOption('--format <format>', 'safetensors, tfjs (for browsers) or onnx', exportFormat)
     .option('--networks <list>', 'with safetensors: any of generator-ema, generator, discriminator, separated by commas', networkNames)
     .action(exportCommand);
-  videoCommands(program);
+  videoCommands(program, () => stop?.reason);
   datasetCommands(program, process, () => stop?.reason);
   runCommands(program, process);
   return program;

@@ -12,10 +12,11 @@ import { openTrainingFilm, trainingFrames } from './training.ts';
 
 type Length = StoreCommandOptions & { readonly seconds: number; readonly fps: number };
 type Interpolation = Length & { readonly grid: Grid; readonly smoothing: number; readonly seed: number };
+type StopReason = () => string | undefined;
 type Grid = { readonly columns: number; readonly rows: number };
 
-/** Adds the command group `video` to a program. Failures are thrown out of `parseAsync`. */
-export function videoCommands(program: Command): void {
+/** Adds the command group `video` to a program. Failures are thrown out of `parseAsync`. `stopReason`: why to stop, once somebody asks. */
+export function videoCommands(program: Command, stopReason: StopReason): void {
   const video = program.command('video').description('mp4 films of a generator or of a training (needs ffmpeg)');
   const length = (command: Command, seconds: number): Command =>
     withStoreOptions(command)
@@ -27,26 +28,28 @@ export function videoCommands(program: Command): void {
     .option('--grid <columns>x<rows>', 'images side by side', grid, { columns: 1, rows: 1 })
     .option('--smoothing <s>', 'how slowly the images change: standard deviation of the filter over time, in seconds', positive, 1)
     .option('--seed <n>', 'the same seed makes the same walk', whole, 1000)
-    .action(interpolation);
-  length(video.command('training').description('the pictures of a run in order, at the pace of its clock'), 20).action(training);
+    .action((run: string, mp4: string, film: Interpolation) => interpolation(run, mp4, film, stopReason));
+  length(video.command('training').description('the pictures of a run in order, at the pace of its clock'), 20).action(
+    (run: string, mp4: string, film: Length) => training(run, mp4, film, stopReason),
+  );
 }
 
-async function interpolation(run: string, mp4: string, film: Interpolation): Promise<void> {
+async function interpolation(run: string, mp4: string, film: Interpolation, stopReason: StopReason): Promise<void> {
   const { seconds, fps, grid, smoothing, seed } = film;
   const generator = await openGenerator(folderUri(run), accessOf(film));
   generator.warnings.forEach(warn);
   const { kind } = await prepareBackend({ threads: generator.run?.threads ?? availableParallelism(), warn });
   const mode = kind === 'native' ? 'graph' : 'eager';
   const options = { ...grid, frames: framesOf({ seconds, fps }), sigmaFrames: smoothing * fps, seed, mode } as const;
-  const format = { ...interpolationSize(generator, grid), channels: generator.shape.channels, framesPerSecond: fps };
+  const format = { ...interpolationSize(generator, grid), channels: generator.shape.channels, framesPerSecond: fps, stopReason };
   const count = await encodeVideo(mp4, interpolationFrames(generator, options), { ...format, tags: tagsOf(generator, 'interpolation') });
   say(mp4, count, format);
 }
 
-async function training(run: string, mp4: string, length: Length): Promise<void> {
+async function training(run: string, mp4: string, length: Length, stopReason: StopReason): Promise<void> {
   const generator = await openGenerator(folderUri(run), accessOf(length));
   const film = await openTrainingFilm(generator.store, trainingOf(generator).schedule);
-  const format = { width: film.width, height: film.height, channels: 3, framesPerSecond: length.fps };
+  const format = { width: film.width, height: film.height, channels: 3, framesPerSecond: length.fps, stopReason };
   const frames = trainingFrames(generator.store, film, framesOf(length));
   say(mp4, await encodeVideo(mp4, frames, { ...format, tags: tagsOf(generator, 'training') }), format);
 }

@@ -79,6 +79,20 @@ test('a film whose frames or encoder fail leaves nothing behind, and says why', 
   assert.deepEqual(readdirSync(folder), []);
 });
 
+test('a film that is no longer wanted ends between two frames, and nothing of it is left', async (t) => {
+  if (!hasFfmpeg(t)) return;
+  const folder = await temporaryFolder(t);
+  let asked = 0;
+  const stopReason = (): string | undefined => (++asked > 5 ? 'SIGINT' : undefined);
+  const options = { width: 64, height: 48, channels: 1, framesPerSecond: 25, tags: {}, stopReason };
+  await assert.rejects(encodeVideo(join(folder, 'a.mp4'), pictures(500, 64, 48, 1), options), {
+    code: 'Interrupted',
+    message: /^stopped on request \(SIGINT\): nothing of .*a\.mp4 is left$/,
+  });
+  assert.ok(asked < 20);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
 test('without ffmpeg the error says how to install it', async (t) => {
   const folder = await temporaryFolder(t);
   const options = { width: 4, height: 4, channels: 1, framesPerSecond: 25, tags: {} };

@@ -16,6 +16,8 @@ export type VideoOptions = {
   readonly framesPerSecond: number;
   /** Tags of the file, such as `title` and `comment`. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Why to stop, once somebody asks; asked before every frame. */
+  readonly stopReason?: () => string | undefined;
 };
 
 const PROGRAM = process.env['PGGAN_FFMPEG'] ?? 'ffmpeg';
@@ -24,7 +26,7 @@ const MAX_ERROR_CHARACTERS = 2000;
 
 /**
  * Writes the frames, one by one as `frames` yields them, and puts the file in its place when it is whole. Returns how many there were.
- * @throws {PgganError} VideoEncoderUnavailable where ffmpeg is not installed, cannot encode H.264, or cannot write the file
+ * @throws {PgganError} Interrupted where `stopReason` gives one; VideoEncoderUnavailable where ffmpeg is not installed, cannot encode H.264, or cannot write the file
  */
 export async function encodeVideo(path: string, frames: Frames, options: VideoOptions, program = PROGRAM): Promise<number> {
   const unfinished = join(dirname(path), `.${basename(path)}.${process.pid}.mp4`);
@@ -34,6 +36,9 @@ export async function encodeVideo(path: string, frames: Frames, options: VideoOp
     return count;
   } catch (thrown) {
     await rm(unfinished, { force: true });
+    // Ctrl-C ends ffmpeg as well, which may be told first.
+    const reason = options.stopReason?.();
+    if (reason !== undefined) throw new PgganError('Interrupted', `stopped on request (${reason}): nothing of ${path} is left`);
     throw explained(program, asError(thrown));
   }
 }
@@ -49,6 +54,7 @@ async function encode(program: string, path: string, frames: Frames, options: Vi
   async function* bytes(): AsyncGenerator<Uint8Array> {
     try {
       for await (const { data } of frames) {
+        if (options.stopReason?.() !== undefined) throw new Error('stopped on request');
         yield data;
         count++;
       }
