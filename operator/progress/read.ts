@@ -5,10 +5,10 @@ import { MAX_PROGRESS_BYTES, type Progress, parseProgress } from '../../crds/pro
 const TIMEOUT_MS = 2000;
 
 /** One document; undefined where nobody answers, or not with one. Redirects are not followed. */
-export async function readProgress(host: string, port: number): Promise<Progress | undefined> {
+export async function readProgress(host: string, port: number, timeoutMs = TIMEOUT_MS): Promise<Progress | undefined> {
   try {
     const address = host.includes(':') ? `[${host}]` : host;
-    const { statusCode, body } = await request(`http://${address}:${port}/progress`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const { statusCode, body } = await request(`http://${address}:${port}/progress`, { signal: AbortSignal.timeout(timeoutMs) });
     if (statusCode !== 200) {
       // A body that is given up says so by an error event, which ends the process where nobody listens.
       body.on('error', () => {}).destroy();
