@@ -3,17 +3,19 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
 import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { EVENTS } from '../operator/kube/resource.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { type Kubectl, kubectl } from './harness/kubectl.ts';
-import { startOperator } from './harness/operator-process.ts';
+import { OPERATOR, startOperator } from './harness/operator-process.ts';
 import { type ProcessNode, startProcessNode } from './harness/process-node.ts';
 import { createWorkspace, newestCheckpoint, type Workspace } from './harness/tiny-training.ts';
 
 const RESOLUTION = 8;
+const INSTALLED = readFileSync(join(import.meta.dirname, '../manifests/operator.yaml'), 'utf8');
 
 type Stage = Scene & { readonly workspace: Workspace; readonly node: ProcessNode; readonly run: Kubectl };
 
@@ -67,6 +69,7 @@ test('a training that is applied goes through preflight and every phase; killed 
   const at = await stage(t);
   if (!at) return;
   const { plane, kube, namespace, node, run, workspace } = at;
+  await apply(at, INSTALLED);
   const operator = startOperator(t, plane, namespace);
   await apply(at, synthesis(at, 'drawn', 'tiny'));
   await apply(at, training(at, 'tiny'));
@@ -122,13 +125,47 @@ test('a training that is applied goes through preflight and every phase; killed 
   );
   assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
   assert.equal(node.mostAtOnce, 1);
+
+  // All this with the rights that are shipped: none was missing, and none is for nothing.
+  const asked = auditEvents(plane).filter(({ user }) => user.username === OPERATOR.user);
+  const denied = asked.filter(({ responseStatus }) => responseStatus?.code === 403);
+  assert.deepEqual(denied, []);
+  const used = new Set([...asked.map(rightOf), ...SELDOM]);
+  assert.deepEqual(
+    rightsGiven().filter((right) => !used.has(right)),
+    [],
+  );
 });
+
+/** What a run without surprises may not need: last looks at what a cache may not have, names that are taken, events that repeat. */
+const SELDOM = ['get jobs', 'get pggantrainings', 'get synthesisjobs', 'patch events', 'get leases'];
+
+function rightOf({ verb, objectRef }: AuditEvent): string {
+  const { resource, subresource } = objectRef ?? { resource: '' };
+  return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
+}
+
+/** But finalizers: an admission plugin that is off by default asks for them. */
+function rightsGiven(): readonly string[] {
+  const roles = parseAllDocuments(INSTALLED).map((document) => document.toJS() as Role);
+  const rules = roles.flatMap(({ kind, rules = [] }) => (kind === 'Role' || kind === 'ClusterRole' ? rules : []));
+  const rights = rules.flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
+  return rights.filter((right) => !right.endsWith('/finalizers'));
+}
+
+type Role = {
+  readonly kind: string;
+  readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+};
+
+function auditEvents({ auditLog }: Stage['plane']): readonly AuditEvent[] {
+  const lines = readFileSync(auditLog, 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as AuditEvent);
+}
 
 /** Names of the Jobs that were really stored, from the API server's own log. */
 function jobsCreated({ plane, namespace }: Stage): readonly string[] {
-  const lines = readFileSync(plane.auditLog, 'utf8').trim().split('\n');
-  return lines
-    .map((line) => JSON.parse(line) as AuditEvent)
+  return auditEvents(plane)
     .filter(({ verb, objectRef, responseStatus }) => verb === 'create' && objectRef?.resource === 'jobs' && responseStatus?.code === 201)
     .filter(({ objectRef, requestURI }) => objectRef?.namespace === namespace && !requestURI.includes('dryRun'))
     .map(({ objectRef }) => objectRef?.name ?? '')
@@ -137,8 +174,9 @@ function jobsCreated({ plane, namespace }: Stage): readonly string[] {
 
 type AuditEvent = {
   readonly verb: string;
+  readonly user: { readonly username: string };
   readonly requestURI: string;
-  readonly objectRef?: { readonly resource: string; readonly namespace?: string; readonly name?: string };
+  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly namespace?: string; readonly name?: string };
   readonly responseStatus?: { readonly code: number };
 };
 

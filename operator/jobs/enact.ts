@@ -41,8 +41,9 @@ export type Enactment<T> = {
   readonly onForeign: (job: Job) => void;
 };
 
-/** `refusal`: what the server said to a Job that it will not have. */
-export type Enacted = { readonly written: Written; readonly refusal?: string };
+/** What stood in the way of a Job: what the server said to one that it will not have, or a pod or a change that had not been seen. */
+type Hindrance = { readonly kind: 'refused'; readonly message: string } | { readonly kind: 'blocked' };
+export type Enacted = { readonly written: Written; readonly hindrance?: Hindrance };
 
 export async function enact<T>(enactment: Enactment<T>, signal: AbortSignal): Promise<Enacted> {
   const { kube, resource, object, status, owns, actions } = enactment;
@@ -51,13 +52,18 @@ export async function enact<T>(enactment: Enactment<T>, signal: AbortSignal): Pr
   if (written === 'written') await shown(enactment, enactment.objects, object, signal);
   for (const action of actions) {
     if (action.kind === 'release' || action.kind === 'deleteRun') continue;
-    const refusal = await carryOut(enactment, action, written, signal);
-    if (refusal !== undefined) return { written, refusal };
+    const hindrance = await carryOut(enactment, action, written, signal);
+    if (hindrance) return { written, hindrance };
   }
   return { written };
 }
 
-async function carryOut<T>(enactment: Enactment<T>, action: Deed<T>, written: Written, signal: AbortSignal): Promise<string | undefined> {
+async function carryOut<T>(
+  enactment: Enactment<T>,
+  action: Deed<T>,
+  written: Written,
+  signal: AbortSignal,
+): Promise<Hindrance | undefined> {
   const { kube, jobs, object } = enactment;
   if (action.kind === 'createJob') return createJob(enactment, action, written, signal);
   const ref = { namespace: object.metadata?.namespace ?? '', name: action.name };
@@ -90,9 +96,9 @@ async function createJob<T>(
   create: CreateJob<T>,
   written: Written,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Hindrance | undefined> {
   const { kube, jobs, object, onWarning } = enactment;
-  if (!(await mayCreate(enactment, written, signal))) return undefined;
+  if (!(await mayCreate(enactment, written, signal))) return { kind: 'blocked' };
   const job = enactment.build(create);
   const warnings: string[] = [];
   try {
@@ -101,7 +107,7 @@ async function createJob<T>(
     await shown(enactment, jobs, { metadata: job.metadata }, signal);
   } catch (error) {
     if (isKubeError(error, 'AlreadyExists')) return takenBy(enactment, job, signal);
-    if (isRefusal(error)) return asKubeError(error).message;
+    if (isRefusal(error)) return { kind: 'refused', message: asKubeError(error).message };
     throw error;
   }
   return undefined;

@@ -19,6 +19,8 @@ import { type StoredSynthesis, statusOf, SYNTHESIS_JOBS, synthesisObject } from 
 
 /** When a Job that was refused, or whose name was taken, is tried again. */
 const REFUSED_SECONDS = 60;
+/** When the way is looked at again that a pod blocks which nobody tells of. */
+const BLOCKED_SECONDS = 5;
 
 export function createSynthesisReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
   const { cluster } = operating;
@@ -68,7 +70,8 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
     const told = verdictHappenings(statusOf(stored)?.conditions ?? [], status.conditions, 'Synthesize');
     for (const happening of told) recorder.record(stored, SYNTHESIS_JOBS, happening);
   }
-  if (enacted.refusal !== undefined) return refused(enacted.refusal);
+  if (enacted.hindrance?.kind === 'refused') return refused(enacted.hindrance.message);
+  if (enacted.hindrance?.kind === 'blocked') return { requeueAfterSeconds: BLOCKED_SECONDS };
   const waits = memory.foreign.size > 0 ? REFUSED_SECONDS : lookAgainSeconds;
   return waits === undefined ? {} : { requeueAfterSeconds: waits };
 

@@ -35,6 +35,8 @@ const FINALIZER = 'pggan.dev/run';
 const PROGRESS_MANAGER = 'pggan-operator-progress';
 /** When a Job that was refused, or whose name was taken, is tried again. */
 const REFUSED_SECONDS = 60;
+/** When the way is looked at again that a pod blocks which nobody tells of. */
+const BLOCKED_SECONDS = 5;
 const JOB_REFUSED = 'JobRefused';
 
 export function createTrainingReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
@@ -72,14 +74,25 @@ async function oneRound(operating: Operating, stored: StoredTraining, memory: Me
   if (enacted.written === 'unchanged' && look.document) await tellProgress(operating, stored, look.document, signal);
   if (decided.actions.some(({ kind }) => kind === 'deleteRun')) tellRunKept(operating, stored);
   const released = enacted.written !== 'outdated' && decided.actions.some(({ kind }) => kind === 'release' || kind === 'deleteRun');
-  if (enacted.refusal !== undefined) memory.suspicious = true;
-  const waits = enacted.refusal !== undefined ? 1 : memory.foreign.size > 0 ? REFUSED_SECONDS : decided.lookAgainSeconds;
+  const waits = waitSeconds(enacted, decided, memory);
   return { result: waits === undefined ? {} : { requeueAfterSeconds: waits }, released };
 }
 
+/** A Job that was refused though its trial was not is tried again at once, which says why, and then at leisure. */
+function waitSeconds({ hindrance, written }: Enacted, { actions, lookAgainSeconds }: Plan, memory: Memory): number | undefined {
+  const known = memory.suspicious;
+  if (hindrance?.kind === 'refused') {
+    memory.suspicious = true;
+    return known ? REFUSED_SECONDS : 1;
+  }
+  if (hindrance?.kind === 'blocked') return BLOCKED_SECONDS;
+  if (written !== 'outdated' && actions.some(({ kind }) => kind === 'createJob')) memory.suspicious = false;
+  return memory.foreign.size > 0 ? REFUSED_SECONDS : lookAgainSeconds;
+}
+
 /**
- * At its acceptance, after every edit, and as long as one was refused, the server is asked about all Jobs before one is made: a quota or a
- * policy that refuses the last phase is met now, and not in a week.
+ * Before the first Job after its acceptance or an edit, and as long as one was refused, the server is asked about all Jobs: a quota or a policy
+ * that refuses the last phase is met now, and not in a week.
  */
 async function tried(
   { kube, config }: Operating,
@@ -97,7 +110,6 @@ async function tried(
   if (!due || wanted.kind === 'invalid' || metadata.deletionTimestamp !== undefined) return decided;
   if (!decided.actions.some(({ kind }) => kind === 'createJob')) return decided;
   const refusal = await refusalOf(kube, jobsToTry(training, wanted.phases, factsOf(training, look), config), signal);
-  memory.suspicious = refusal !== undefined;
   if (refusal === undefined) return decided;
   const said = verdict('stalled', JOB_REFUSED, `${refusal}; it is tried again every minute`);
   const conditions = conditionsOf(said, spec.suspend, previous?.conditions ?? [], metadata.generation, now);
