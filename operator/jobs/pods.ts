@@ -52,7 +52,8 @@ export function lastDocument(pod: Pod): Progress | undefined {
 }
 
 /** A pod on a claim calls its checkpoints by where the claim is mounted. */
-function outsidePod(document: Progress): Progress {
+export function outsidePod<T extends Progress>(document: T): T;
+export function outsidePod(document: Progress): Progress {
   switch (document.kind) {
     case 'preflight':
       return document;

@@ -2,13 +2,24 @@
 import type { EventsV1Event, V1ConfigMap, V1Job, V1Lease, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
 
 /**
- * An object as it travels: client-node's types, but for times, which stay the strings of the wire (client-node's own serializer, which is not
- * used here, would make Dates of them and cut the microseconds of a MicroTime).
+ * An object as it travels: client-node's types, readonly, but for times, which stay the strings of the wire (client-node's own serializer,
+ * which is not used here, would make Dates of them and cut the microseconds of a MicroTime).
  */
-type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
+export type Wire<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Wire<Item>[]
+    : T extends object
+      ? // JSON leaves out what is undefined: that is as good as missing.
+        { readonly [K in keyof T]: undefined extends T[K] ? Wire<T[K]> | undefined : Wire<T[K]> }
+      : T;
 
 type ObjectMeta = Wire<V1ObjectMeta>;
-export type KubeObject = { readonly apiVersion?: string; readonly kind?: string; readonly metadata?: ObjectMeta };
+export type KubeObject = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+};
 
 export type Job = Wire<V1Job>;
 export type Pod = Wire<V1Pod>;

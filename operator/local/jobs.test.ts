@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { createWake, drive, type Round, type Wake } from './drive.ts';
 import { createJobs, type Jobs, type LocalJob, restartDelay } from './jobs.ts';
 import { lastDocument, observed } from './observe.ts';
-import { readProgress } from './progress-poll.ts';
+import { readProgress } from '../progress/read.ts';
 
 /**
  * A process by the contract: says its port, serves /progress, then does what its n-th start is told in `ends`: an exit code, a signal to die
@@ -195,10 +195,10 @@ test('progress is read from the port that the process names, and nothing is made
   const world = fixture(t);
   world.create(['wait']);
   const port = await serving(world);
-  assert.equal((await readProgress(port))?.kind, 'synthesis');
+  assert.equal((await readProgress('127.0.0.1', port))?.kind, 'synthesis');
   world.jobs.close();
   await until(world, (seen) => seen?.running === undefined);
-  assert.equal(await readProgress(port), undefined);
+  assert.equal(await readProgress('127.0.0.1', port), undefined);
 });
 
 test('a program that cannot be started fails its Job with the reason', async (t) => {

@@ -1,18 +1,6 @@
 /** Reads /progress of a trainer process on this machine, once a second, and never waits long for it. */
-import { MAX_PROGRESS_BYTES, type Progress, parseProgress } from '../../crds/progress.ts';
-
-const TIMEOUT_MS = 2000;
-
-/** One document; undefined where the process does not answer, or not with one. */
-export async function readProgress(port: number): Promise<Progress | undefined> {
-  try {
-    const response = await fetch(`http://127.0.0.1:${port}/progress`, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!response.ok || Number(response.headers.get('content-length') ?? 0) > MAX_PROGRESS_BYTES) return undefined;
-    return parseProgress(await response.text());
-  } catch {
-    return undefined;
-  }
-}
+import type { Progress } from '../../crds/progress.ts';
+import { readProgress } from '../progress/read.ts';
 
 export type Poll = {
   /** Looks now instead of at the next turn: the process has said something. */
@@ -30,7 +18,7 @@ export function poll(port: () => number | undefined, tell: (progress: Progress) 
     clearTimeout(timer);
     looking = true;
     const at = port();
-    const progress = at === undefined ? undefined : await readProgress(at);
+    const progress = at === undefined ? undefined : await readProgress('127.0.0.1', at);
     looking = false;
     if (ended) return;
     if (progress) tell(progress);

@@ -7,7 +7,8 @@ import type { Job, Pod } from '../jobs/wire.ts';
 import type { ObservedSynthesis, SynthesisTask } from './observed.ts';
 
 const task = z.strictObject({ kind: z.literal('synthesize'), checkpointUri: z.string() });
-const INDEX = 'batch.kubernetes.io/job-completion-index';
+/** Where a pod of an Indexed Job is told its shard. */
+export const SHARD_INDEX = 'batch.kubernetes.io/job-completion-index';
 
 /**
  * Everything about a SynthesisJob that its Job and pods tell. `polled` holds the newest document of each shard that answered; a shard that has
@@ -39,7 +40,7 @@ function completedIndexes({ status }: Job): readonly number[] {
 type ShardProgress = { readonly shard: number; readonly document: SynthesisProgress };
 
 function lastOfShard(pod: Pod): readonly ShardProgress[] {
-  const index = pod.metadata?.annotations?.[INDEX];
+  const index = pod.metadata?.annotations?.[SHARD_INDEX];
   const document = lastDocument(pod);
   return index !== undefined && document?.kind === 'synthesis' ? [{ shard: Number(index), document }] : [];
 }

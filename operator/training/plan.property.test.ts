@@ -17,12 +17,25 @@ type Event =
         | 'expire'
         | 'removeJob'
         | 'lostStatus'
+        | 'lostActions'
         | 'foreignPod'
         | 'relabel'
         | 'staleRead';
     };
 
-const plain = ['suspend', 'resume', 'extend', 'retry', 'expire', 'removeJob', 'lostStatus', 'foreignPod', 'relabel', 'staleRead'] as const;
+const plain = [
+  'suspend',
+  'resume',
+  'extend',
+  'retry',
+  'expire',
+  'removeJob',
+  'lostStatus',
+  'lostActions',
+  'foreignPod',
+  'relabel',
+  'staleRead',
+] as const;
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('pass' as const), ticks: fc.integer({ min: 1, max: 8 }) }) },
   {
@@ -61,7 +74,10 @@ function happen(world: World, what: Event, round: number): void {
       world.removeJob();
       return;
     case 'lostStatus':
-      world.reconcile(false);
+      world.reconcile('status');
+      return;
+    case 'lostActions':
+      world.reconcile('actions');
       return;
     case 'foreignPod':
       world.foreignPods = world.foreignPods.length > 0 ? [] : ['x-4-of-another-uid'];

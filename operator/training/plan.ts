@@ -12,7 +12,7 @@ import { working } from './working.ts';
 
 export const RETRY_ANNOTATION = 'pggan.dev/retry';
 
-/** Actions come before the status: a status that could not be written is computed again from the same world. */
+/** A status that could not be written and actions that were not carried out are decided again from the same world, whichever came first. */
 export type Plan = { readonly actions: readonly Action[]; readonly status: TrainingStatus; readonly lookAgainSeconds?: number };
 
 /** The whole of the operator's judgement about one training: (object, world, clock) -> actions and status. */

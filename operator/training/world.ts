@@ -92,13 +92,13 @@ export class World {
     };
   }
 
-  /** One round of the operator; `written` false is a status write that was lost. */
-  reconcile(written = true): Plan {
+  /** One round of the operator, which may end before its status is written, or before anything is done. */
+  reconcile(lost: 'nothing' | 'status' | 'actions' = 'nothing'): Plan {
     const next = plan(this.training, this.observe(), this.now);
-    for (const action of next.actions) this.#act(action);
+    if (lost !== 'actions') for (const action of next.actions) this.#act(action);
     // An API server would prune or refuse what the CRD does not have.
     trainingStatus.parse(next.status);
-    if (written) this.training = { ...this.training, status: next.status };
+    if (lost !== 'status') this.training = { ...this.training, status: next.status };
     this.last = next;
     return next;
   }

@@ -1,0 +1,46 @@
+/** The command line of the operator; every option can be given by an environment variable, too. */
+import { type Command, Option } from 'commander';
+import { PgganError } from '../crds/errors.ts';
+
+export type Flags = {
+  readonly namespace?: string;
+  readonly trainerImage: string;
+  readonly cluster: string;
+  readonly lease: string;
+  readonly trainerPort: string;
+  readonly telemetryPort: string;
+  readonly pollSeconds: string;
+  readonly logLevel: string;
+};
+
+export function withFlags(command: Command): Command {
+  return command
+    .description('runs PGGANTrainings and SynthesisJobs on the cluster of the current kubeconfig, or of the pod it runs in')
+    .addOption(option('--namespace <name>', 'looks after one namespace only', 'PGGAN_OPERATOR_NAMESPACE'))
+    .addOption(
+      option('--trainer-image <image>', 'image of the trainer where a manifest names none', 'PGGAN_TRAINER_IMAGE').makeOptionMandatory(),
+    )
+    .addOption(
+      option('--cluster <name>', 'name of this cluster, by which the owner of a run folder is told from others', 'PGGAN_CLUSTER').default(
+        'default',
+      ),
+    )
+    .addOption(option('--lease <namespace/name>', 'the lease of the leader', 'PGGAN_LEASE').default('pggan-system/pggan-operator'))
+    .addOption(option('--trainer-port <port>', 'port of /progress in trainer pods', 'PGGAN_TRAINER_PORT').default('8080'))
+    .addOption(option('--telemetry-port <port>', 'port of /metrics, /livez and /readyz', 'PGGAN_TELEMETRY_PORT').default('8081'))
+    .addOption(
+      option('--poll-seconds <seconds>', 'how often a trainer is asked for its progress, at least', 'PGGAN_POLL_SECONDS').default('15'),
+    )
+    .addOption(option('--log-level <level>', 'trace, debug, info, warn, error', 'PGGAN_LOG_LEVEL').default('info'));
+}
+
+function option(flags: string, description: string, variable: string): Option {
+  return new Option(flags, description).env(variable);
+}
+
+/** @throws {PgganError} UsageInvalid */
+export function numberOf(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new PgganError('UsageInvalid', `"${text}" is no number: see the operator's --help`);
+}

@@ -1,0 +1,138 @@
+/** The operator's parts put together: reflectors fill stores and wake queues, workers reconcile, a poll asks the trainers. */
+import type { Logger } from 'pino';
+import { asError } from '../crds/errors.ts';
+import { type Cluster, MANAGED, NAME_LABELS, projectJob, projectPod, withoutManagedFields } from './cluster.ts';
+import { wakersOf } from './wake.ts';
+import type { JobConfig } from './jobs/pod.ts';
+import type { Kube } from './kube/client.ts';
+import { systemClock } from './kube/clock.ts';
+import { createController } from './kube/controller.ts';
+import { createRecorder } from './kube/events.ts';
+import { createReflector, type Reflector } from './kube/reflector.ts';
+import { JOBS, type KubeObject, PODS, type Resource } from './kube/resource.ts';
+import type { Change } from './kube/store.ts';
+import { createWorkQueue } from './kube/workqueue.ts';
+import { createHearing } from './progress/heard.ts';
+import { intervalSeconds, poll } from './progress/poll.ts';
+import { readProgress } from './progress/read.ts';
+import { createSynthesisReconcile } from './synthesis/reconcile.ts';
+import { SYNTHESIS_JOBS } from './synthesis/stored.ts';
+import type { OperatorMetrics } from './telemetry/metrics.ts';
+import { createTrainingReconcile } from './training/reconcile.ts';
+import { TRAININGS } from './training/stored.ts';
+
+export type OperatorOptions = {
+  readonly kube: Kube;
+  readonly log: Logger;
+  readonly metrics: OperatorMetrics;
+  readonly config: JobConfig;
+  /** All where absent. */
+  readonly namespace?: string;
+  /** Of this process alone. */
+  readonly instance: string;
+  readonly pollSeconds?: number;
+};
+
+export interface Operator {
+  /** Keeps the stores equal to the cluster. A process that stands by does so too, so that it can lead at once. */
+  reflect(signal: AbortSignal): Promise<void>;
+  /** Acts. Only the leader may. */
+  lead(signal: AbortSignal): Promise<void>;
+  readonly synced: Promise<void>;
+  /** Seconds since the API server was last heard of, where that is longest. */
+  staleSeconds(): number;
+  /** How long the longest of the reconciles under way has been. */
+  longestSeconds(): number;
+}
+
+export function createOperator(options: OperatorOptions): Operator {
+  const { kube, log, metrics, config, namespace, instance, pollSeconds } = options;
+  const clock = systemClock;
+  const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
+  const queues = { trainings: queueOf('pggantraining'), syntheses: queueOf('synthesisjob') };
+  const wake = wakersOf(queues, () => cluster);
+
+  const reflect = <T extends KubeObject>(
+    resource: Resource<T>,
+    parts: { readonly project: (object: T) => T; readonly onChange: (change: Change<T>) => void; readonly labelSelector?: string },
+  ): Reflector<T> => {
+    const reflector = createReflector<T, T>({
+      kube,
+      resource,
+      labels: NAME_LABELS,
+      ...(namespace !== undefined && { namespace }),
+      ...parts,
+      onError: (error, next) => log.warn({ resource: resource.plural, code: error.code, err: error, ...next }, 'watching failed'),
+    });
+    metrics.watch(resource.plural, () => reflector.staleSeconds());
+    return reflector;
+  };
+  const reflectors = {
+    trainings: reflect(TRAININGS, { project: withoutManagedFields, onChange: wake.training }),
+    syntheses: reflect(SYNTHESIS_JOBS, { project: withoutManagedFields, onChange: wake.synthesis }),
+    jobs: reflect(JOBS, { project: projectJob, onChange: wake.worker, labelSelector: MANAGED }),
+    pods: reflect(PODS, { project: projectPod, onChange: wake.worker, labelSelector: MANAGED }),
+  };
+  const all: readonly Reflector<KubeObject>[] = Object.values(reflectors);
+  const cluster: Cluster = {
+    trainings: reflectors.trainings.store,
+    syntheses: reflectors.syntheses.store,
+    jobs: reflectors.jobs.store,
+    pods: reflectors.pods.store,
+  };
+
+  const recorder = createRecorder({
+    kube,
+    controller: 'pggan.dev/operator',
+    instance,
+    onDropped: ({ reason, regarding }, error) => log.warn({ reason, name: regarding?.name, err: asError(error) }, 'an event was dropped'),
+  });
+  const hearing = createHearing(clock, () => 2 * intervalSeconds(cluster.pods.size, pollSeconds) + 2);
+  const operating = { kube, clock, cluster, config, recorder, ear: hearing };
+  const ready = all.map(({ synced }) => synced);
+  const controllerOf = (name: string, queue: typeof queues.trainings, reconcile: ReturnType<typeof createTrainingReconcile>) =>
+    createController({
+      queue,
+      reconcile,
+      ready,
+      onReconciled(report) {
+        metrics.reconciled(name, report);
+        if (report.error) log.warn({ controller: name, key: report.key, err: report.error }, 'reconciling failed');
+      },
+    });
+  const controllers = [
+    controllerOf('pggantraining', queues.trainings, createTrainingReconcile(operating)),
+    controllerOf('synthesisjob', queues.syntheses, createSynthesisReconcile(operating)),
+  ];
+  /** Pods whose Job is ours: a label alone is nothing to go by. */
+  const ownPods = () => {
+    const jobs = new Set(cluster.jobs.list().map(({ metadata }) => metadata?.uid));
+    return cluster.pods.list().filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => jobs.has(uid)));
+  };
+
+  return {
+    synced: Promise.all(ready).then(() => undefined),
+    staleSeconds: () => Math.max(...all.map((reflector) => reflector.staleSeconds())),
+    longestSeconds: () => Math.max(...controllers.map((controller) => controller.longestSeconds())),
+    async reflect(signal) {
+      await Promise.all(all.map((reflector) => reflector.run(signal)));
+    },
+    async lead(signal) {
+      const polling = poll(
+        {
+          clock,
+          pods: ownPods,
+          hearing,
+          port: config.port,
+          read: readProgress,
+          told: wake.pod,
+          onError: (error) => log.error({ err: error }, 'polling failed'),
+          ...(pollSeconds !== undefined && { leastSeconds: pollSeconds }),
+        },
+        signal,
+      );
+      await Promise.all([polling, ...controllers.map((controller) => controller.run(signal))]);
+      await recorder.flush();
+    },
+  };
+}

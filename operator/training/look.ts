@@ -1,0 +1,89 @@
+/** One look at the world of a training: what its Jobs, pods and processes tell, and the run that it starts from. */
+import type { TrainingProgress } from '../../crds/progress.ts';
+import { folderOf } from '../../crds/resolve.ts';
+import { API_VERSION } from '../../crds/v1alpha1/common.ts';
+import type { Cluster } from '../cluster.ts';
+import { LABELS } from '../jobs/metadata.ts';
+import { type Listed, ownPods } from '../jobs/observe.ts';
+import { hasEnded, outsidePod } from '../jobs/pods.ts';
+import { isTrue } from '../kube/conditions.ts';
+import type { Ear } from '../progress/heard.ts';
+import type { TrainingObject } from './expectation.ts';
+import type { Observed } from './observed.ts';
+import { lastProgress, observedJobs } from './source.ts';
+
+export type Look = {
+  readonly seen: Observed;
+  /** The newest document, with figures that change too often for the status that plan() writes. */
+  readonly document?: TrainingProgress;
+  /** Whether the running process answers; undefined where none runs, or it is too early to say. */
+  readonly reachable?: boolean;
+  readonly initFromUri?: string;
+};
+
+/** `foreign` are Jobs of others that have one of its names; `refusals` is what was said about pods, by uid of the Job. */
+export function lookAt(
+  { metadata, spec }: TrainingObject,
+  cluster: Cluster,
+  ear: Ear,
+  { foreign, refusals }: { readonly foreign: Iterable<Listed['jobs'][number]>; readonly refusals: Listed['refusals'] },
+  now: Date,
+): Look {
+  const here = <T extends Listed['pods'][number] | Listed['jobs'][number]>(objects: readonly T[]): readonly T[] =>
+    objects.filter((object) => object.metadata?.namespace === metadata.namespace);
+  const listed: Listed = {
+    owner: { kind: 'PGGANTraining', metadata },
+    jobs: [...here(cluster.jobs.labelled(LABELS.training, metadata.name)), ...foreign],
+    pods: here(cluster.pods.labelled(LABELS.training, metadata.name)),
+    refusals,
+    now,
+  };
+  const live = ownPods(listed).filter((pod) => !hasEnded(pod) && pod.status?.phase === 'Running');
+  const heard = live.map(({ metadata: pod }) => ear.heard(pod?.uid ?? ''));
+  const progress = newest(listed, heard);
+  const reachable = heard.map((one) => one.reachable).find((known) => known !== undefined);
+  const source = sourceOf({ metadata, spec }, cluster);
+  return {
+    seen: {
+      ...observedJobs(listed),
+      ...(progress && { progress: { ...progress, document: progress.live ? settled(progress.document) : progress.document } }),
+      ...(source && { source: source.state }),
+    },
+    ...(progress && { document: progress.document }),
+    ...(reachable !== undefined && { reachable }),
+    ...(source?.uri !== undefined && { initFromUri: source.uri }),
+  };
+}
+
+type Newest = NonNullable<Observed['progress']> & { readonly live: boolean };
+
+/** What a live process says, or the last words of one that ended since. */
+function newest(listed: Listed, heard: readonly ReturnType<Ear['heard']>[]): Newest | undefined {
+  const polled = heard.flatMap(({ document }): readonly Newest[] => {
+    if (document?.progress.kind !== 'training') return [];
+    const { progress, fresh, unmovedSince } = document;
+    return [{ document: outsidePod(progress), fresh, unmovedSince, live: true }];
+  });
+  const last = lastProgress(listed);
+  const all = [...polled, ...(last ? [{ document: last, fresh: false, unmovedSince: last.time, live: false }] : [])];
+  return all.sort((a, b) => (a.document.time < b.document.time ? -1 : 1)).at(-1);
+}
+
+/** Losses of a phase are recorded at its end; while it runs they are told in status.progress, by a writer of its own. */
+function settled(document: TrainingProgress): TrainingProgress {
+  const { losses: _, ...rest } = document;
+  return rest;
+}
+
+/** The training that spec.initFrom names. */
+function sourceOf({ metadata, spec }: Pick<TrainingObject, 'metadata' | 'spec'>, { trainings }: Cluster) {
+  const name = spec.initFrom?.trainingRef?.name;
+  if (name === undefined) return undefined;
+  const source = trainings.get(`${metadata.namespace}/${name}`);
+  const ready = isTrue(source?.status?.conditions, 'Succeeded');
+  const message = source ? `PGGANTraining ${name} has not succeeded yet.` : `There is no PGGANTraining ${name} in this namespace yet.`;
+  const uri =
+    source &&
+    folderOf({ apiVersion: API_VERSION, kind: 'PGGANTraining', metadata: { namespace: metadata.namespace, name }, spec: source.spec });
+  return { state: { name, ready, message }, uri };
+}

@@ -1,0 +1,199 @@
+/** Brings one PGGANTraining a step on: look, plan, write down, act, tell. */
+import type { TrainingProgress } from '../../crds/progress.ts';
+import type { Cluster } from '../cluster.ts';
+import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign } from '../jobs/attempts.ts';
+import { type Enacted, enact } from '../jobs/enact.ts';
+import { LABELS } from '../jobs/metadata.ts';
+import type { JobConfig } from '../jobs/pod.ts';
+import { applyStatus } from '../kube/apply.ts';
+import type { Kube } from '../kube/client.ts';
+import type { Clock } from '../kube/clock.ts';
+import { transitioned } from '../kube/conditions.ts';
+import type { Result } from '../kube/controller.ts';
+import type { Recorder } from '../kube/events.ts';
+import { withFinalizer } from '../kube/finalizer.ts';
+import type { Ear } from '../progress/heard.ts';
+import { conditionsOf } from './conditions.ts';
+import { verdict } from './decision.ts';
+import { expectation, type TrainingObject } from './expectation.ts';
+import { jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
+import { type Look, lookAt } from './look.ts';
+import { type Plan, plan } from './plan.ts';
+import { type StoredStatus, type StoredTraining, statusOf, TRAININGS, trainingObject } from './stored.ts';
+import { happenings } from './transitions.ts';
+
+export type Operating = {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly cluster: Cluster;
+  readonly config: JobConfig;
+  readonly recorder: Recorder;
+  readonly ear: Ear;
+};
+
+const FINALIZER = 'pggan.dev/run';
+const PROGRESS_MANAGER = 'pggan-operator-progress';
+/** When a Job that was refused, or whose name was taken, is tried again. */
+const REFUSED_SECONDS = 60;
+/** When the way is looked at again that a pod blocks which nobody tells of. */
+const BLOCKED_SECONDS = 5;
+const JOB_REFUSED = 'JobRefused';
+
+export function createTrainingReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
+  const { kube, cluster } = operating;
+  const memories = createMemories();
+  return async (key, signal) => {
+    const stored = cluster.trainings.get(key);
+    if (stored === undefined) {
+      memories.forget(key);
+      return {};
+    }
+    const round = (): Promise<Round> => oneRound(operating, stored, memories.of(key), signal);
+    const lifecycle = { reconcile: async () => (await round()).result, cleanup: async () => {} };
+    const finalizer = { kube, resource: TRAININGS, name: FINALIZER };
+    if (stored.metadata?.deletionTimestamp === undefined) return withFinalizer(finalizer, stored, lifecycle);
+    // Its Jobs end before it does.
+    const { result, released } = await round();
+    return released ? withFinalizer(finalizer, stored, lifecycle) : result;
+  };
+}
+
+type Round = { readonly result: Result; readonly released: boolean };
+
+async function oneRound(operating: Operating, stored: StoredTraining, memory: Memory, signal: AbortSignal): Promise<Round> {
+  const { kube, clock, cluster, ear } = operating;
+  await lookAtForeign(kube, memory, signal);
+  const training = trainingObject(stored);
+  const now = clock.now();
+  const look = lookAt(training, cluster, ear, { foreign: memory.foreign.values(), refusals: memory.refusals }, now);
+  const decided = await tried(operating, training, look, plan(training, look.seen, now), memory, now, signal);
+  const status = completed(operating, training, look, decided, now);
+  const enacted = await write(operating, stored, { look, decided, status, memory }, signal);
+  if (enacted.written === 'written') tell(operating, stored, status);
+  // What was measured is told over the version that was looked at: after another write the next round tells it.
+  if (enacted.written === 'unchanged' && look.document) await tellProgress(operating, stored, look.document, signal);
+  if (decided.actions.some(({ kind }) => kind === 'deleteRun')) tellRunKept(operating, stored);
+  const released = enacted.written !== 'outdated' && decided.actions.some(({ kind }) => kind === 'release' || kind === 'deleteRun');
+  const waits = waitSeconds(enacted, decided, memory);
+  return { result: waits === undefined ? {} : { requeueAfterSeconds: waits }, released };
+}
+
+/** A Job that was refused though its trial was not is tried again at once, which says why, and then at leisure. */
+function waitSeconds({ hindrance, written }: Enacted, { actions, lookAgainSeconds }: Plan, memory: Memory): number | undefined {
+  const known = memory.suspicious;
+  if (hindrance?.kind === 'refused') {
+    memory.suspicious = true;
+    return known ? REFUSED_SECONDS : 1;
+  }
+  if (hindrance?.kind === 'blocked') return BLOCKED_SECONDS;
+  if (written !== 'outdated' && actions.some(({ kind }) => kind === 'createJob')) memory.suspicious = false;
+  return memory.foreign.size > 0 ? REFUSED_SECONDS : lookAgainSeconds;
+}
+
+/**
+ * Before the first Job after its acceptance or an edit, and as long as one was refused, the server is asked about all Jobs: a quota or a policy
+ * that refuses the last phase is met now, and not in a week.
+ */
+async function tried(
+  { kube, config }: Operating,
+  training: TrainingObject,
+  look: Look,
+  decided: Plan,
+  memory: Memory,
+  now: Date,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { metadata, spec, status: previous } = training;
+  const wanted = expectation(training);
+  const known = previous?.conditions.find(({ type }) => type === 'Stalled')?.reason === JOB_REFUSED;
+  const due = previous?.observedGeneration !== metadata.generation || known || memory.suspicious;
+  if (!due || wanted.kind === 'invalid' || metadata.deletionTimestamp !== undefined) return decided;
+  if (!decided.actions.some(({ kind }) => kind === 'createJob')) return decided;
+  const refusal = await refusalOf(kube, jobsToTry(training, wanted.phases, factsOf(training, look), config), signal);
+  if (refusal === undefined) return decided;
+  const said = verdict('stalled', JOB_REFUSED, `${refusal}; it is tried again every minute`);
+  const conditions = conditionsOf(said, spec.suspend, previous?.conditions ?? [], metadata.generation, now);
+  return { actions: [], status: { ...decided.status, conditions }, lookAgainSeconds: REFUSED_SECONDS };
+}
+
+/** What plan() does not know: the trainer's image, fixed when the training was accepted, and whether its process answers. */
+function completed({ config }: Operating, training: TrainingObject, { reachable }: Look, { status }: Plan, now: Date): StoredStatus {
+  const { image = config.trainerImage } = factsOf(training, undefined);
+  const accepted = status.conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
+  const { generation } = training.metadata;
+  const answers = { type: 'ProgressReachable', observedGeneration: generation } as const;
+  const words = reachable
+    ? { status: 'True', reason: 'Answered', message: 'The trainer answers at /progress.' }
+    : {
+        status: 'False',
+        reason: 'NoAnswer',
+        message: 'The trainer does not answer at /progress: see NetworkPolicies and service meshes. It may train all the same.',
+      };
+  const wanted = reachable === undefined ? [] : [{ ...answers, ...words, status: reachable ? 'True' : 'False' } as const];
+  const conditions = [...status.conditions, ...transitioned(wanted, training.status?.conditions ?? [], now)];
+  return { ...status, conditions, ...(accepted && { image }) };
+}
+
+function factsOf(training: TrainingObject, look: Look | undefined): TrainingFacts {
+  const image = training.status && (training.status as StoredStatus).image;
+  return { ...(image !== undefined && { image }), ...(look?.initFromUri !== undefined && { initFromUri: look.initFromUri }) };
+}
+
+type Written = { readonly look: Look; readonly decided: Plan; readonly status: StoredStatus; readonly memory: Memory };
+
+function write(
+  operating: Operating,
+  stored: StoredTraining,
+  { look, decided, status, memory }: Written,
+  signal: AbortSignal,
+): Promise<Enacted> {
+  const { kube, clock, cluster, config, recorder } = operating;
+  const training = trainingObject(stored);
+  const enactment = {
+    kube,
+    clock,
+    resource: TRAININGS,
+    objects: cluster.trainings,
+    jobs: cluster.jobs,
+    object: stored,
+    status,
+    owns: (field: string) => field !== 'progress',
+    actions: decided.actions,
+    podLabel: `${LABELS.training}=${training.metadata.name}`,
+  };
+  return enact(
+    {
+      ...enactment,
+      build: (create) => trainingJob({ ...training, status }, create, factsOf({ ...training, status }, look), config),
+      onWarning(job, text) {
+        memory.refusals.set(job.metadata?.uid ?? '', text);
+        recorder.record(stored, TRAININGS, {
+          type: 'Warning',
+          reason: 'JobWarning',
+          action: 'Create',
+          note: `${job.metadata?.name}: ${text}`,
+        });
+      },
+      onForeign: (job) => rememberForeign(memory, job),
+    },
+    signal,
+  );
+}
+
+function tell({ recorder }: Operating, stored: StoredTraining, status: StoredStatus): void {
+  for (const happening of happenings(statusOf(stored), status)) recorder.record(stored, TRAININGS, happening);
+}
+
+/** The operator holds no credentials of a store and so can delete nothing there; a training that waited for it would stay for ever. */
+function tellRunKept({ recorder }: Operating, stored: StoredTraining): void {
+  const { namespace, name } = stored.metadata ?? {};
+  const note = `The run folder ${namespace}/${name} below ${stored.spec.output.uri} is kept, though deletionPolicy is DeleteRun: delete it in the store.`;
+  recorder.record(stored, TRAININGS, { type: 'Warning', reason: 'RunKept', action: 'Delete', note });
+}
+
+async function tellProgress({ kube }: Operating, stored: StoredTraining, document: TrainingProgress, signal: AbortSignal): Promise<void> {
+  const { resolution, images, lod, losses, secondsPerKimg, imagesPerSecond, time } = document;
+  const progress = { resolution, images, kimg: images / 1000, lod, losses, secondsPerKimg, imagesPerSecond, time };
+  const writer = { kube, resource: TRAININGS, fieldManager: PROGRESS_MANAGER, owns: (field: string) => field === 'progress' };
+  await applyStatus(writer, stored, { progress }, signal);
+}

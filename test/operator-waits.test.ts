@@ -1,0 +1,123 @@
+/** What the operator does where the cluster will not have its Jobs, or not yet: no process is needed to see it. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { isTrue } from '../operator/kube/conditions.ts';
+import { isKubeError } from '../operator/kube/errors.ts';
+import { type Job, JOBS, PODS, type Pod } from '../operator/kube/resource.ts';
+import { createOperator } from '../operator/operate.ts';
+import { createLogger } from '../operator/telemetry/log.ts';
+import { createMetrics } from '../operator/telemetry/metrics.ts';
+import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
+import { openKube, scene, type Scene, until } from './harness/kube.ts';
+
+const SPEC = {
+  dataset: { uri: 'pvc://data/phantoms' },
+  output: { uri: 'pvc://data/runs' },
+  resolution: 8,
+  totalKimg: 4,
+  schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
+};
+
+/** The operator in this process, for one namespace, until the test ends. */
+async function stage(t: TestContext): Promise<(Scene & { podLists(): number }) | undefined> {
+  const given = await scene(t);
+  if (!given) return undefined;
+  const { plane, namespace } = given;
+  let podLists = 0;
+  const kube = await openKube(t, plane, {
+    onRequest: ({ verb, plural }) => void (podLists += verb === 'list' && plural === 'pods' ? 1 : 0),
+  });
+  const config = { cluster: 'test', trainerImage: 'pggan-trainer:test', port: 8080 };
+  const log = createLogger('silent');
+  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespace, instance: t.name });
+  const stop = new AbortController();
+  const running = Promise.all([operator.reflect(stop.signal), operator.lead(stop.signal)]);
+  t.after(async () => {
+    stop.abort();
+    await running;
+  });
+  return { ...given, podLists: () => podLists };
+}
+
+const create = ({ kube, namespace }: Scene, name: string): Promise<StoredTraining> =>
+  kube.create(TRAININGS, { metadata: { namespace, name }, spec: SPEC as unknown as StoredTraining['spec'] });
+
+/** Why a training is where it is, by its Ready condition. */
+async function reasonOf({ kube, namespace }: Scene, name: string): Promise<string | undefined> {
+  const { status } = await kube.get(TRAININGS, { namespace, name });
+  return status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+}
+
+async function find({ kube, namespace }: Scene, name: string): Promise<Job | undefined> {
+  try {
+    return await kube.get(JOBS, { namespace, name });
+  } catch (error) {
+    if (isKubeError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+test('a quota that refuses its Jobs is said at its acceptance, and nothing is made until it is gone', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { plane, kube, namespace } = at;
+  const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
+  const hard = { 'count/jobs.batch': '0' };
+  const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none' }, spec: { hard } };
+  await plane.admin.send('POST', quotas, quota);
+  // No controller is there to take it up.
+  await plane.admin.send('PATCH', `${quotas}/none/status`, { status: { hard, used: hard } }, 'application/merge-patch+json');
+  await create(at, 'x');
+  await until(async () => (await reasonOf(at, 'x')) === 'JobRefused');
+  const { status } = await kube.get(TRAININGS, { namespace, name: 'x' });
+  assert.ok(isTrue(status?.conditions, 'Stalled'));
+  assert.match(
+    status?.conditions?.find(({ type }) => type === 'Stalled')?.message ?? '',
+    /x-preflight would be refused:.*exceeded quota: none/,
+  );
+  assert.equal(await find(at, 'x-preflight'), undefined);
+
+  await plane.admin.send('DELETE', `${quotas}/none`);
+  for (let round = 0; (await find(at, 'x-preflight')) === undefined; round += 1) {
+    const annotations = { round: String(round) };
+    await kube.patch(TRAININGS, { namespace, name: 'x' }, { merge: { metadata: { annotations } } });
+    await until(async () => (await find(at, 'x-preflight')) !== undefined || (await reasonOf(at, 'x')) === 'JobRefused');
+  }
+});
+
+test('a Job of its name that belongs to somebody else is left alone and named', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { kube, namespace } = at;
+  const container = { name: 'c', image: 'i' };
+  const foreign: Job = {
+    metadata: { namespace, name: 'y-preflight' },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+  };
+  const { metadata } = await kube.create(JOBS, foreign);
+  await create(at, 'y');
+  await until(async () => (await reasonOf(at, 'y')) === 'NameConflict');
+  assert.equal((await find(at, 'y-preflight'))?.metadata?.uid, metadata?.uid);
+});
+
+test('no Job is made while a pod of its name has not ended, whoever made it', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { plane, kube, namespace } = at;
+  const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+  const pod: Pod = {
+    metadata: { namespace, name: 'earlier', labels: { 'pggan.dev/training': 'z' } },
+    spec: {
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [{ name: 'c', image: 'i', securityContext }],
+    },
+  };
+  // Without the label by which the operator lists pods: only its last look at the server itself can find this one.
+  await kube.create(PODS, pod);
+  await create(at, 'z');
+  // The first list is the reflector's own; each of the others is a look before a Job.
+  await until(() => at.podLists() >= 3);
+  assert.equal(await find(at, 'z-preflight'), undefined);
+  await plane.admin.send('DELETE', `/api/v1/namespaces/${namespace}/pods/earlier`, { gracePeriodSeconds: 0 });
+  await until(async () => (await find(at, 'z-preflight')) !== undefined);
+});

@@ -1,0 +1,186 @@
+/** The operator on a real API server, with real trainer processes for pods: what a person at kubectl gets. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
+import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
+import { isTrue } from '../operator/kube/conditions.ts';
+import { EVENTS } from '../operator/kube/resource.ts';
+import { scene, type Scene, until } from './harness/kube.ts';
+import { type Kubectl, kubectl } from './harness/kubectl.ts';
+import { OPERATOR, startOperator } from './harness/operator-process.ts';
+import { type ProcessNode, startProcessNode } from './harness/process-node.ts';
+import { createWorkspace, newestCheckpoint, type Workspace } from './harness/tiny-training.ts';
+
+const RESOLUTION = 8;
+const INSTALLED = readFileSync(join(import.meta.dirname, '../manifests/operator.yaml'), 'utf8');
+
+type Stage = Scene & { readonly workspace: Workspace; readonly node: ProcessNode; readonly run: Kubectl };
+
+async function stage(t: TestContext): Promise<Stage | undefined> {
+  const given = await scene(t);
+  const run = given && kubectl(t, given.plane);
+  if (!given || !run) return undefined;
+  const { plane, kube, namespace } = given;
+  const workspace = await createWorkspace(RESOLUTION);
+  t.after(() => workspace.remove());
+  const { folder } = workspace;
+  const node = startProcessNode({ kube, admin: plane.admin, namespace, claims: { data: folder }, folder: join(folder, 'node') });
+  t.after(() => node.stop());
+  return { ...given, workspace, node, run };
+}
+
+/** The manifest of a training on the claim, as a person would apply it. */
+function training({ workspace, namespace }: Stage, name: string, spec: object = {}): string {
+  const local = JSON.parse(readFileSync(workspace.manifest(name, 'runs'), 'utf8')) as { readonly spec: object };
+  const claims = { dataset: { uri: 'pvc://data/phantoms' }, output: { uri: 'pvc://data/runs' } };
+  return JSON.stringify({ ...local, metadata: { name, namespace }, spec: { ...local.spec, ...claims, ...spec } });
+}
+
+const IMAGES = 6;
+
+/** The manifest of a SynthesisJob that waits for a training. */
+function synthesis({ workspace, namespace }: Stage, name: string, trainingName: string): string {
+  const spec = { trainingRef: { name: trainingName }, count: IMAGES, shards: 2, seed: 1 };
+  const local = JSON.parse(readFileSync(workspace.synthesis(name, 'drawn', spec), 'utf8')) as { readonly spec: object };
+  return JSON.stringify({ ...local, metadata: { name, namespace }, spec: { ...local.spec, output: { uri: 'pvc://data/drawn' } } });
+}
+
+async function apply({ run }: Stage, manifest: string): Promise<void> {
+  const { code, stderr } = await run(['apply', '-f', '-'], manifest);
+  assert.equal(code, 0, stderr);
+}
+
+const current = ({ kube, namespace }: Stage, name: string): Promise<StoredTraining> => kube.get(TRAININGS, { namespace, name });
+
+async function succeeded(at: Stage, name: string): Promise<StoredTraining> {
+  await until(async () => {
+    const { status } = await current(at, name);
+    const stalled = status?.conditions?.find(({ type }) => type === 'Stalled');
+    assert.equal(stalled, undefined, stalled?.message);
+    return isTrue(status?.conditions, 'Succeeded');
+  });
+  return current(at, name);
+}
+
+test('a training that is applied goes through preflight and every phase; killed pods and operators cost it neither images nor a second Job', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { plane, kube, namespace, node, run, workspace } = at;
+  await apply(at, INSTALLED);
+  const operator = startOperator(t, plane, namespace);
+  await apply(at, synthesis(at, 'drawn', 'tiny'));
+  await apply(at, training(at, 'tiny'));
+
+  // The operator dies while the first phase runs.
+  await until(() => node.running().some((pod) => pod.startsWith('tiny-4-')));
+  await operator.kill();
+  operator.restart();
+
+  // A process dies once the second phase has saved something.
+  await until(() => (newestCheckpoint(join(workspace.folder, 'runs', namespace, 'tiny'))?.images ?? 0) > 1024);
+  const [victim = ''] = node.running();
+  assert.match(victim, /^tiny-8-/);
+  node.kill(victim);
+
+  const { status } = await succeeded(at, 'tiny');
+  assert.deepEqual(
+    status?.phases?.map(({ resolution, state, attempts }) => ({ resolution, state, attempts })),
+    [
+      { resolution: 4, state: 'Complete', attempts: 1 },
+      { resolution: 8, state: 'Complete', attempts: 2 },
+    ],
+  );
+  assert.equal(status?.failures, 1);
+  assert.equal(node.mostAtOnce, 1);
+  assert.match(status?.checkpoint?.uri ?? '', /^pvc:[/][/]data[/]runs[/]/);
+
+  await until(async () => isTrue((await kube.get(SYNTHESIS_JOBS, { namespace, name: 'drawn' })).status?.conditions, 'Succeeded'));
+  const { status: drawn } = await kube.get(SYNTHESIS_JOBS, { namespace, name: 'drawn' });
+  assert.equal(drawn?.imagesDone, IMAGES);
+  assert.match(drawn?.manifest?.digest ?? '', /^[0-9a-f]{64}$/);
+  const images = readdirSync(join(workspace.folder, 'drawn', namespace, 'drawn'), { recursive: true });
+  assert.equal(images.filter((file) => String(file).endsWith('.png')).length, IMAGES);
+
+  assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
+  const columns = await run(['get', 'pgt', '-n', namespace]);
+  assert.match(columns.stdout, /^NAME +RESOLUTION +KIMG +PROGRESS +READY +REASON +AGE\ntiny +8 +4\.0\d+ +100 +True +Complete +\d/);
+  const told = await eventReasons(at);
+  for (const reason of ['PhaseStarted', 'PhaseCompleted', 'PodFailed', 'TrainingResumed', 'Succeeded'])
+    assert.ok(told.has(reason), `no event ${reason}: ${[...told].join()}`);
+
+  // Deleted and applied again, it finds its run, and no process trains.
+  const deleted = await run(['delete', 'pgt', 'tiny', '-n', namespace, '--timeout=60s']);
+  assert.equal(deleted.code, 0, deleted.stderr);
+  await apply(at, training(at, 'tiny'));
+  const again = await succeeded(at, 'tiny');
+  assert.deepEqual(
+    again.status?.phases?.map(({ state, job }) => [state, job]),
+    [
+      ['Complete', undefined],
+      ['Complete', undefined],
+    ],
+  );
+  assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
+  assert.equal(node.mostAtOnce, 1);
+
+  // All this with the rights that are shipped: none was missing, and none is for nothing.
+  const asked = auditEvents(plane).filter(({ user }) => user.username === OPERATOR.user);
+  const denied = asked.filter(({ responseStatus }) => responseStatus?.code === 403);
+  assert.deepEqual(denied, []);
+  const used = new Set([...asked.map(rightOf), ...SELDOM]);
+  assert.deepEqual(
+    rightsGiven().filter((right) => !used.has(right)),
+    [],
+  );
+});
+
+/** What a run without surprises may not need: last looks at what a cache may not have, names that are taken, events that repeat. */
+const SELDOM = ['get jobs', 'get pggantrainings', 'get synthesisjobs', 'patch events', 'get leases'];
+
+function rightOf({ verb, objectRef }: AuditEvent): string {
+  const { resource, subresource } = objectRef ?? { resource: '' };
+  return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
+}
+
+/** But finalizers: an admission plugin that is off by default asks for them. */
+function rightsGiven(): readonly string[] {
+  const roles = parseAllDocuments(INSTALLED).map((document) => document.toJS() as Role);
+  const rules = roles.flatMap(({ kind, rules = [] }) => (kind === 'Role' || kind === 'ClusterRole' ? rules : []));
+  const rights = rules.flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
+  return rights.filter((right) => !right.endsWith('/finalizers'));
+}
+
+type Role = {
+  readonly kind: string;
+  readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
+};
+
+function auditEvents({ auditLog }: Stage['plane']): readonly AuditEvent[] {
+  const lines = readFileSync(auditLog, 'utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as AuditEvent);
+}
+
+/** Names of the Jobs that were really stored, from the API server's own log. */
+function jobsCreated({ plane, namespace }: Stage): readonly string[] {
+  return auditEvents(plane)
+    .filter(({ verb, objectRef, responseStatus }) => verb === 'create' && objectRef?.resource === 'jobs' && responseStatus?.code === 201)
+    .filter(({ objectRef, requestURI }) => objectRef?.namespace === namespace && !requestURI.includes('dryRun'))
+    .map(({ objectRef }) => objectRef?.name ?? '')
+    .sort();
+}
+
+type AuditEvent = {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly requestURI: string;
+  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly namespace?: string; readonly name?: string };
+  readonly responseStatus?: { readonly code: number };
+};
+
+async function eventReasons({ kube, namespace }: Stage): Promise<ReadonlySet<string>> {
+  const { items } = await kube.list(EVENTS, { namespace });
+  return new Set(items.map(({ reason }) => reason ?? ''));
+}
