@@ -2,6 +2,7 @@
 import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { SynthesisJobSpec } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { KubeObject, Resource } from '../kube/resource.ts';
+import { metadataOf } from '../training/stored.ts';
 import type { SynthesisObject, SynthesisStatus } from './observed.ts';
 
 /** The API server has checked the spec against its schema and filled in the defaults. */
@@ -15,11 +16,6 @@ export function statusOf({ status }: StoredSynthesis): SynthesisStatus | undefin
 }
 
 export function synthesisObject(stored: StoredSynthesis): SynthesisObject {
-  const { name = '', namespace = '', uid = '', generation = 0, annotations, deletionTimestamp } = stored.metadata ?? {};
   const status = statusOf(stored);
-  return {
-    metadata: { name, namespace, uid, generation, ...(annotations && { annotations }), ...(deletionTimestamp && { deletionTimestamp }) },
-    spec: stored.spec,
-    ...(status && { status }),
-  };
+  return { metadata: metadataOf(stored), spec: stored.spec, ...(status && { status }) };
 }

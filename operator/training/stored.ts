@@ -19,11 +19,12 @@ export function statusOf({ status }: StoredTraining): StoredStatus | undefined {
 }
 
 export function trainingObject(stored: StoredTraining): TrainingObject {
-  const { name = '', namespace = '', uid = '', generation = 0, annotations, deletionTimestamp } = stored.metadata ?? {};
   const status = statusOf(stored);
-  return {
-    metadata: { name, namespace, uid, generation, ...(annotations && { annotations }), ...(deletionTimestamp && { deletionTimestamp }) },
-    spec: stored.spec,
-    ...(status && { status }),
-  };
+  return { metadata: metadataOf(stored), spec: stored.spec, ...(status && { status }) };
+}
+
+/** Of an object that was stored: it has them all. */
+export function metadataOf({ metadata }: KubeObject): TrainingObject['metadata'] {
+  const { name = '', namespace = '', uid = '', generation = 0, annotations, deletionTimestamp } = metadata ?? {};
+  return { name, namespace, uid, generation, ...(annotations && { annotations }), ...(deletionTimestamp && { deletionTimestamp }) };
 }
