@@ -62,6 +62,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { perObject = { perSecond: 1 / 60, burst: 25 } } = options;
   const known = new Map<string, Series>();
   const budgets = new Map<string, TokenBucket>();
+  let forgotAt = clock.seconds();
   let pending = 0;
   let tail = Promise.resolve();
 
@@ -80,7 +81,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const now = clock.seconds();
     const series: Series = { event, count: 1, written: 1, lastAt: now, writtenAt: now, due: false, cancel: () => {} };
     known.set(key, series);
-    forgetLater(key, series, seriesSeconds);
     send(event, () => create(event));
   }
 
@@ -132,13 +132,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return budget;
   }
 
-  function forgetLater(key: string, series: Series, seconds: number): void {
-    clock.after(seconds, () => {
-      const left = series.lastAt + seriesSeconds - clock.seconds();
-      if (left > 0) return forgetLater(key, series, left);
-      known.delete(key);
-      for (const [uid, budget] of budgets) if (budget.full) budgets.delete(uid);
-    });
+  /** No timer does this: one would keep a process alive that has nothing left to tell. */
+  function forgetEnded(): void {
+    const now = clock.seconds();
+    if (now - forgotAt < seriesSeconds) return;
+    forgotAt = now;
+    for (const [key, series] of known) if (!series.due && now - series.lastAt >= seriesSeconds) known.delete(key);
+    for (const [uid, budget] of budgets) if (budget.full) budgets.delete(uid);
   }
 
   function eventOf(regarding: KubeObject, { apiVersion, kind }: Resource<KubeObject>, { type, reason, action, note }: Happening): Event {
@@ -159,6 +159,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     record(regarding, resource, happening) {
+      forgetEnded();
       const { type, reason, action, note } = happening;
       const key = JSON.stringify([regarding.metadata?.uid, type, reason, action, note]);
       const series = known.get(key);
