@@ -9,10 +9,13 @@ import { pggan, succeeded } from './harness/pggan.ts';
 import { driverOf, ended, killHard, trainerOf } from './harness/processes.ts';
 import { checkpointFolders, createWorkspace, newestCheckpoint, stateOf, type Workspace } from './harness/tiny-training.ts';
 
-/** Phases 0 to 1,024 images at 4x4, to 4,032 at 8x8 and to 8,000 at 16x16; each fade takes 2 kimg, so that a checkpoint falls into it. */
+/**
+ * Phases 0 to 2,048 images at 4x4, to 6,016 at 8x8 and to 12,032 at 16x16; each fade takes 2 kimg, so that a checkpoint falls into it, and
+ * each phase is so long that one falls far from its end.
+ */
 const SPEC = {
-  totalKimg: 8,
-  schedule: { trainKimg: 1, transitionKimg: 2, minibatchBase: 16, tickKimgBase: 1 },
+  totalKimg: 12,
+  schedule: { trainKimg: 2, transitionKimg: 2, minibatchBase: 16, tickKimgBase: 1 },
   maxRestarts: 100,
 };
 const NAME = 'killed';
@@ -99,6 +102,6 @@ test('kills at every kind of moment, of the trainer and of the driver, cost the 
   assert.deepEqual(readdirSync(join(run, '.unfinished')), []);
   assert.deepEqual(
     checkpointFolders(run).flatMap(({ images, manifest }) => (manifest?.phaseEnd === null ? [] : [images])),
-    [1024, 4032, 8000],
+    [2048, 6016, 12_032],
   );
 });
