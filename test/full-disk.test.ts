@@ -5,6 +5,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeS
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { assertEqualLogs, assertEqualPictures, assertEqualWeights } from './harness/compare.ts';
+import { lacking } from './harness/lacking.ts';
 import { type Command, succeeded } from './harness/pggan.ts';
 import { progressWhen, runDocumentOf, served, train } from './harness/tiny-run.ts';
 import { checkpointFolders, createWorkspace, type Workspace } from './harness/tiny-training.ts';
@@ -62,7 +63,7 @@ test('a file system without a free block', async (t) => {
   const script = 'mount -t tmpfs -o size=8m none "$0" && "$@"; code=$?; mkdir -p "$0-copy"; cp -R "$0/." "$0-copy"; exit $code';
   const mount = ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', script, run];
   const tried = spawnSync(mount[0] ?? '', [...mount.slice(1), 'true'], { encoding: 'utf8' });
-  if (tried.status !== 0) return t.skip(`this machine lets nobody mount a small file system: ${tried.stderr.trim()}`);
+  if (tried.status !== 0) return lacking(t, `this machine lets nobody mount a small file system: ${tried.stderr.trim()}`);
   const trainer = train(t, runDocumentOf(manifest, run, 4), { within: mount });
   await progressWhen(trainer, () => true);
   const seen = `/proc/${trainer.pid}/root${run}`;

@@ -12,13 +12,14 @@ import { type Command, succeeded } from './harness/pggan.ts';
 import { freeze, thaw } from './harness/processes.ts';
 import { runDocumentOf, train } from './harness/tiny-run.ts';
 import { checkpointFolders, createWorkspace } from './harness/tiny-training.ts';
+import { lacking } from './harness/lacking.ts';
 
 /** Another machine, as far as a process can tell from inside: its pids mean something else there. */
 const ELSEWHERE = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child'];
 
 test('a second process is refused while the first one renews its lease; a frozen one is taken over, and harms nothing when it goes on', async (t) => {
   const tried = spawnSync(ELSEWHERE[0] ?? '', [...ELSEWHERE.slice(1), 'true'], { encoding: 'utf8' });
-  if (tried.status !== 0) return t.skip(`this machine has no pid namespaces for tests: ${tried.stderr.trim()}`);
+  if (tried.status !== 0) return lacking(t, `this machine has no pid namespaces for tests: ${tried.stderr.trim()}`);
   const workspace = await createWorkspace(4);
   t.after(() => workspace.remove());
   const manifest = workspace.manifest('tiny', 'shared', { totalKimg: 2, schedule: { minibatchBase: 16, tickKimgBase: 1 } });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type BinaryName, binaryPath } from '../../scripts/binaries.mjs';
+import { lacking } from './lacking.ts';
 
 /**
  * The path of an executable. Where it is absent the test is skipped with the reason and undefined is returned; with CI=true that is a failure.
@@ -12,7 +13,5 @@ export function binary(t: Pick<TestContext, 'skip'>, name: BinaryName): string |
   const path = [...(assets ? [join(assets, name)] : []), binaryPath(name)].find((candidate) => existsSync(candidate));
   if (path !== undefined) return path;
   const reason = `${name} has not been built (node scripts/binaries.mjs ${name})`;
-  if (process.env['CI'] === 'true') throw new Error(reason);
-  t.skip(reason);
-  return undefined;
+  return lacking(t, reason);
 }

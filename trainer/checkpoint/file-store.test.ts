@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fileStore } from './file-store.ts';
 import { openStore } from './open-store.ts';
+import { lacking } from '../../test/harness/lacking.ts';
 
 const text = (value: string): readonly Uint8Array[] => [Buffer.from(value)];
 const here = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
@@ -116,7 +117,7 @@ test('a full disk is StoreFull; the old object stays, and writing goes on when t
   const inSmallFolder = `exec unshare --user --map-root-user --mount sh -c 'mount -t tmpfs -o size=1m none "$1" && exec "$2" --input-type=module-typescript -e "$3" "$1"' sh "$@"`;
   const ran = spawnSync('sh', ['-c', inSmallFolder, 'sh', root, process.execPath, script], { encoding: 'utf8' });
   if (ran.error || /unshare|mount/.test(ran.stderr))
-    return t.skip(`this machine lets nobody mount a small file system: ${ran.error?.message ?? ran.stderr.trim()}`);
+    return lacking(t, `this machine lets nobody mount a small file system: ${ran.error?.message ?? ran.stderr.trim()}`);
   assert.equal(ran.stdout, 'StoreFull old 600000 1', ran.stderr);
 });
 
