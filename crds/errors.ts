@@ -73,6 +73,11 @@ export const ERRORS = {
     meaning: 'Another process writes to this run folder.',
     remedy: 'Stop it first; the folder is free again when its process has ended or its lease has run out.',
   },
+  RunNotOurs: {
+    exit: 2,
+    meaning: 'A run folder that was to be deleted belongs to another training, or nothing in it says whose it is; nothing was deleted.',
+    remedy: 'Look at owner.json in the folder, and delete the folder in the store if it is really to go.',
+  },
   BackendUnavailable: {
     exit: 2,
     meaning: 'The compute backend that was asked for cannot be had on this machine.',

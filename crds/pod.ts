@@ -1,11 +1,13 @@
 /** How a trainer is called besides its run document: the command, and the names by which the operator tells it and the trainer looks. */
 import type { RunDocument } from './run.ts';
 
-export type PodCommand = 'preflight' | 'train' | 'synthesize';
+export const POD_COMMANDS = ['preflight', 'train', 'delete-run', 'synthesize'] as const;
+export type PodCommand = (typeof POD_COMMANDS)[number];
 
 /** The trainer's command for a run document: its only argument. Others are refused, so that no pod does what its Job is not called. */
 export function podCommand(run: RunDocument): PodCommand {
-  return run.kind === 'synthesis' ? 'synthesize' : run.task.kind;
+  if (run.kind === 'synthesis') return 'synthesize';
+  return run.task.kind === 'deleteRun' ? 'delete-run' : run.task.kind;
 }
 
 /** Environment variables of a trainer's pod. Manifests cannot set PGGAN_*. */

@@ -61,7 +61,7 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
 
 /** A preflight is told the memory of the phases, which it cannot see from its own pod; unless its caller knows better. */
 function resolveTask(spec: PGGANTrainingSpec, task: TrainingRun['task']): TrainingRun['task'] {
-  if (task.kind === 'train' || task.phaseMemory) return task;
+  if (task.kind !== 'preflight' || task.phaseMemory) return task;
   const phaseMemory = resolveSchedule(spec).levels.flatMap(({ resolution }) => {
     const phase = spec.phases?.find((entry) => entry.resolution === resolution);
     const bytes = memoryLimitBytes(mergePodTemplate(spec.template, phase?.template));

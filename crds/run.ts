@@ -86,9 +86,13 @@ const training = z.strictObject({
   kind: z.literal('training'),
   /** Who owns the run folder. */
   owner: z.strictObject({ cluster: z.string(), namespace: z.string(), name: z.string(), uid: z.string() }),
-  /** preflight checks and claims only; train goes on from the newest checkpoint to the end of the phase of `resolution`. */
+  /**
+   * preflight checks and claims only; train goes on from the newest checkpoint to the end of the phase of `resolution`; deleteRun removes the
+   * run folder, if it is this owner's.
+   */
   task: z.union([
     z.strictObject({ kind: z.literal('preflight'), phaseMemory: phaseMemory.optional() }),
+    z.strictObject({ kind: z.literal('deleteRun') }),
     z.strictObject({ kind: z.literal('train'), resolution: powerOfTwo }),
   ]),
   dataset: z.strictObject({ uri }),

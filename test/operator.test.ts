@@ -124,6 +124,21 @@ test('a training that is applied goes through preflight and every phase; killed 
     ],
   );
   assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
+
+  // Deleted with its run, it goes when the folder has gone; what is not its own stays.
+  await run(['patch', 'pgt', 'tiny', '-n', namespace, '--type=merge', '-p', '{"spec":{"deletionPolicy":"DeleteRun"}}']);
+  const gone = await run(['delete', 'pgt', 'tiny', '-n', namespace, '--timeout=120s']);
+  assert.equal(gone.code, 0, gone.stderr);
+  const left = readdirSync(join(workspace.folder, 'runs', namespace, 'tiny'), { recursive: true, withFileTypes: true });
+  assert.deepEqual(
+    left.filter((entry) => entry.isFile()),
+    [],
+  );
+  assert.ok(readdirSync(join(workspace.folder, 'phantoms')).length > 0);
+  assert.deepEqual(
+    jobsCreated(at).filter((name) => name.startsWith('tiny-del-')),
+    [`tiny-del-${again.metadata?.uid?.slice(0, 8)}`],
+  );
   assert.equal(node.mostAtOnce, 1);
 
   // All this with the rights that are shipped: none was missing, and none is for nothing.

@@ -45,6 +45,12 @@ function commands(stop: StopRequest | undefined): Command {
       process.exitCode = await runDocumentProcess('preflight', stop ?? listenForStop(), print);
     });
   program
+    .command('delete-run', { hidden: true })
+    .description('deletes a run folder that belongs to the training which the run document in PGGAN_RUN describes')
+    .action(async () => {
+      process.exitCode = await runDocumentProcess('delete-run', stop ?? listenForStop(), print);
+    });
+  program
     .command('synthesize', { hidden: true })
     .description('makes synthetic images, as the run document in PGGAN_RUN says')
     .action(async () => {

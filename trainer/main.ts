@@ -1,9 +1,10 @@
 /** The trainer's process: hears a request to stop before anything that takes time is loaded, then runs the command. */
+import { POD_COMMANDS } from '../crds/pod.ts';
 import { listenForStop } from './train/stop.ts';
 
 // Other commands have nothing to save or to take back: they end at once, as a terminal expects.
 const [command = '', subcommand = ''] = process.argv.slice(2);
-const tidiesUp = ['train', 'preflight', 'synthesize', 'video'].includes(command) || subcommand.startsWith('create-');
+const tidiesUp = [...POD_COMMANDS, 'video'].includes(command) || subcommand.startsWith('create-');
 const stop = tidiesUp ? listenForStop() : undefined;
 // That nobody reads what is said (`| head`, a driver that was killed) is no reason to end before the work is done and saved.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

@@ -3,6 +3,8 @@ import { asError, PgganError } from '../crds/errors.ts';
 import { PROGRESS_VERSION, type Progress } from '../crds/progress.ts';
 import { POD_ENV, type PodCommand, podCommand } from '../crds/pod.ts';
 import { parseRunDocument, type RunDocument } from '../crds/run.ts';
+import { deleteRun } from './checkpoint/delete-run.ts';
+import { openStore } from './checkpoint/open-store.ts';
 import { type ReportServer, startServer } from './report/server.ts';
 import { writeTermination } from './report/termination.ts';
 import { runSynthesis } from './synthesis/synthesize.ts';
@@ -42,6 +44,8 @@ function perform(run: RunDocument, server: ReportServer, stop: StopRequest, prin
   switch (run.task.kind) {
     case 'preflight':
       return runPreflight(run, server, print);
+    case 'deleteRun':
+      return deleteRun(openStore(run.run.uri, { s3: run.store, create: false }), run.owner, stop, print);
     case 'train':
       return runPhase(run, run.task.resolution, { server, stop, print });
   }
@@ -57,7 +61,8 @@ function tellFailure(last: Progress, server: ReportServer, error: Error): void {
 function unstarted(run: RunDocument): Progress {
   const common = { version: PROGRESS_VERSION, state: 'Starting', time: new Date().toISOString() } as const;
   if (run.kind === 'synthesis') return { ...common, kind: 'synthesis', done: 0, wanted: run.count };
-  if (run.task.kind === 'preflight') return { ...common, kind: 'preflight', images: 0, complete: false };
+  // A deletion has nothing to tell but how it failed.
+  if (run.task.kind !== 'train') return { ...common, kind: 'preflight', images: 0, complete: false };
   const { resolution } = run.task;
   return { ...common, kind: 'training', resolution, images: 0, phaseEndImages: 0, lod: 0, tick: 0, minibatch: 0, epochs: 0, attempt: 0 };
 }

@@ -154,7 +154,9 @@ const trainingSpec = z
     deletionPolicy: z
       .enum(['Retain', 'DeleteRun'])
       .default('Retain')
-      .describe('What happens to the run folder when the training is deleted: Retain keeps it, DeleteRun deletes it.'),
+      .describe(
+        'What happens to the run folder when the training is deleted: Retain keeps it; DeleteRun has a pod delete it, for which the training stays until it is done (setting Retain lets it go).',
+      ),
   })
   .meta({ description: 'What is to be trained, from what, and where.', ...rules(...specRules) });
 

@@ -11,6 +11,8 @@ export type Memory = {
   readonly refusals: Map<string, string>;
   /** Jobs of others under names of ours, by key. They have no label by which they would be listed. */
   readonly foreign: Map<string, Job>;
+  /** What the server said when the Job that deletes the run folder was to be created. */
+  deletionRefused?: string;
   /** True after a Job was refused: all are tried before the next is made. */
   suspicious: boolean;
 };

@@ -17,8 +17,8 @@ import type { Job } from './wire.ts';
 
 const FIELD_MANAGER = 'pggan-operator';
 
-/** `release` is the caller's: it holds the finalizer. So is `deleteRun`: no store is reached from here. */
-type Deed<T> = Exclude<Action<T>, { kind: 'release' | 'deleteRun' }>;
+/** `release` is the caller's: it holds the finalizer. */
+type Deed<T> = Exclude<Action<T>, { kind: 'release' }>;
 type CreateJob<T> = Extract<Action<T>, { kind: 'createJob' }>;
 
 export type Enactment<T> = {
@@ -35,6 +35,8 @@ export type Enactment<T> = {
   /** The label that all pods of this object's name carry. */
   readonly podLabel: string;
   readonly build: (create: CreateJob<T>) => Job;
+  /** The Job of that name which deletes what this object's Jobs have written; of objects that may decide so. */
+  readonly buildDeletion?: (name: string) => Job;
   /** What the server warns of at the creation of a Job, such as pods that its policies would refuse. */
   readonly onWarning: (job: Job, text: string) => void;
   /** A Job of a name of ours that belongs to somebody else. */
@@ -51,7 +53,7 @@ export async function enact<T>(enactment: Enactment<T>, signal: AbortSignal): Pr
   if (written === 'outdated') return { written };
   if (written === 'written') await shown(enactment, enactment.objects, object, signal);
   for (const action of actions) {
-    if (action.kind === 'release' || action.kind === 'deleteRun') continue;
+    if (action.kind === 'release') continue;
     const hindrance = await carryOut(enactment, action, written, signal);
     if (hindrance) return { written, hindrance };
   }
@@ -65,7 +67,11 @@ async function carryOut<T>(
   signal: AbortSignal,
 ): Promise<Hindrance | undefined> {
   const { kube, jobs, object } = enactment;
-  if (action.kind === 'createJob') return createJob(enactment, action, written, signal);
+  if (action.kind === 'createJob') return createJob(enactment, () => enactment.build(action), written, signal);
+  if (action.kind === 'deleteRun') {
+    const { buildDeletion } = enactment;
+    return buildDeletion && createJob(enactment, () => buildDeletion(action.name), written, signal);
+  }
   const ref = { namespace: object.metadata?.namespace ?? '', name: action.name };
   const before = jobs.get(`${ref.namespace}/${ref.name}`);
   const { uid } = action;
@@ -93,13 +99,13 @@ async function carryOut<T>(
 
 async function createJob<T>(
   enactment: Enactment<T>,
-  create: CreateJob<T>,
+  build: () => Job,
   written: Written,
   signal: AbortSignal,
 ): Promise<Hindrance | undefined> {
   const { kube, jobs, object, onWarning } = enactment;
   if (!(await mayCreate(enactment, written, signal))) return { kind: 'blocked' };
-  const job = enactment.build(create);
+  const job = build();
   const warnings: string[] = [];
   try {
     const made = await kube.create(JOBS, job, { fieldManager: FIELD_MANAGER, onWarning: (text) => warnings.push(text), signal });

@@ -13,12 +13,17 @@ export const LABELS = {
 } as const;
 
 /** The task of a Job, as JSON, and the digest of what it was built from (operator/training/digest.ts). */
-export const ANNOTATIONS = { task: 'pggan.dev/task', digest: 'pggan.dev/digest' } as const;
+export const ANNOTATIONS = {
+  task: 'pggan.dev/task',
+  digest: 'pggan.dev/digest',
+  /** The uid of the object that a Job without an owner works for. */
+  forUid: 'pggan.dev/for-uid',
+} as const;
 
 export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 const PRIORITY_LABEL = 'kueue.x-k8s.io/priority-class';
 
-export type Component = 'preflight' | 'training' | 'synthesis';
+export type Component = 'preflight' | 'training' | 'synthesis' | 'deletion';
 
 /** Labels of a Job and of its pods. */
 export function labelsOf(component: Component, own: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -15,8 +15,9 @@ export type Action<T = Task> =
       readonly queued: boolean;
     }
   | { readonly kind: 'expireJob'; readonly name: string; readonly uid: string; readonly seconds: number }
-  | { readonly kind: 'deleteRun' }
-  | { readonly kind: 'release' };
+  | { readonly kind: 'deleteRun'; readonly name: string }
+  /** `kept`: why the run folder is still there, though it was to be deleted. */
+  | { readonly kind: 'release'; readonly kept?: string };
 
 /** `lookAgainSeconds`: when time alone may change the decision. */
 export type Decision<T = Task> = { readonly verdict: Verdict; readonly actions: readonly Action<T>[]; readonly lookAgainSeconds?: number };

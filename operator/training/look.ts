@@ -3,14 +3,16 @@ import type { TrainingProgress } from '../../crds/progress.ts';
 import { folderOf } from '../../crds/resolve.ts';
 import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { Cluster } from '../cluster.ts';
-import { LABELS } from '../jobs/metadata.ts';
-import { type Listed, ownPods } from '../jobs/observe.ts';
+import { ANNOTATIONS, type Component, LABELS } from '../jobs/metadata.ts';
+import { type Listed, observedJob, ownPods } from '../jobs/observe.ts';
 import { hasEnded, outsidePod } from '../jobs/pods.ts';
 import { isTrue } from '../kube/conditions.ts';
 import type { Ear } from '../progress/heard.ts';
 import type { TrainingObject } from './expectation.ts';
-import type { Observed } from './observed.ts';
+import type { DeletionTask, Observed } from './observed.ts';
 import { lastProgress, observedJobs } from './source.ts';
+
+const DELETION: Component = 'deletion';
 
 export type Look = {
   readonly seen: Observed;
@@ -21,23 +23,33 @@ export type Look = {
   readonly initFromUri?: string;
 };
 
-/** `foreign` are Jobs of others that have one of its names; `refusals` is what was said about pods, by uid of the Job. */
-export function lookAt(
-  { metadata, spec }: TrainingObject,
-  cluster: Cluster,
-  ear: Ear,
-  { foreign, refusals }: { readonly foreign: Iterable<Listed['jobs'][number]>; readonly refusals: Listed['refusals'] },
-  now: Date,
-): Look {
+type Remembered = {
+  /** Jobs of others that have one of its names. */
+  readonly foreign: Iterable<Listed['jobs'][number]>;
+  /** What was said about pods, by uid of the Job. */
+  readonly refusals: Listed['refusals'];
+  /** What was said to the Job that was to delete its run folder. */
+  readonly deletionRefused?: string;
+};
+
+export function lookAt({ metadata, spec }: TrainingObject, cluster: Cluster, ear: Ear, remembered: Remembered, now: Date): Look {
+  const { foreign, refusals, deletionRefused } = remembered;
   const here = <T extends Listed['pods'][number] | Listed['jobs'][number]>(objects: readonly T[]): readonly T[] =>
     objects.filter((object) => object.metadata?.namespace === metadata.namespace);
+  const jobs = here(cluster.jobs.labelled(LABELS.training, metadata.name));
+  const pods = here(cluster.pods.labelled(LABELS.training, metadata.name));
+  const deletion = jobs.find((job) => job.metadata?.annotations?.[ANNOTATIONS.forUid] === metadata.uid);
+  const deletes = (pod: Listed['pods'][number]): boolean =>
+    pod.metadata?.ownerReferences?.some(({ uid }) => uid === deletion?.metadata?.uid) ?? false;
   const listed: Listed = {
     owner: { kind: 'PGGANTraining', metadata },
-    jobs: [...here(cluster.jobs.labelled(LABELS.training, metadata.name)), ...foreign],
-    pods: here(cluster.pods.labelled(LABELS.training, metadata.name)),
+    // Of an earlier training of this name, the pods that delete its run are waited for; its Job is no obstacle.
+    jobs: [...jobs.filter((job) => job.metadata?.labels?.[LABELS.component] !== DELETION), ...foreign],
+    pods: pods.filter((pod) => !deletes(pod)),
     refusals,
     now,
   };
+  const runDeletion = deletion && observedJob(deletion, { ...listed, pods }, (): DeletionTask => ({ kind: 'deleteRun' }));
   const live = ownPods(listed).filter((pod) => !hasEnded(pod) && pod.status?.phase === 'Running');
   const heard = live.map(({ metadata: pod }) => ear.heard(pod?.uid ?? ''));
   const progress = newest(listed, heard);
@@ -48,6 +60,8 @@ export function lookAt(
       ...observedJobs(listed),
       ...(progress && { progress: { ...progress, document: progress.live ? settled(progress.document) : progress.document } }),
       ...(source && { source: source.state }),
+      ...(runDeletion && { runDeletion }),
+      ...(deletionRefused !== undefined && { runDeletionRefused: deletionRefused }),
     },
     ...(progress && { document: progress.document }),
     ...(reachable !== undefined && { reachable }),

@@ -50,8 +50,8 @@ export type ObservedJob<T = Task> = {
   readonly failure?: JobFailure;
 };
 
-/** Whether a finished training's run folder still has to go. */
-type DeletionState = 'pending' | 'done';
+/** What the Job is for that deletes the run folder of a deleted training. */
+export type DeletionTask = { readonly kind: 'deleteRun' };
 
 export type Observed = {
   /** Jobs owned by this training's uid. */
@@ -66,6 +66,8 @@ export type Observed = {
   readonly progress?: { readonly document: TrainingProgress; readonly fresh: boolean; readonly unmovedSince: string };
   /** The training that spec.initFrom names: absent when none is named or it is a URI. */
   readonly source?: { readonly name: string; readonly ready: boolean; readonly message: string };
-  /** Of the run folder, once the training itself is being deleted with DeleteRun. */
-  readonly runDeletion?: DeletionState;
+  /** The Job that deletes this training's run folder. No garbage collector may take it for a part of the training, so it has no owner. */
+  readonly runDeletion?: ObservedJob<DeletionTask>;
+  /** What the server said when that Job was to be created and could not be. */
+  readonly runDeletionRefused?: string;
 };

@@ -1,5 +1,6 @@
 /** plan(): what to do next for a PGGANTraining. Decisions only, no I/O; it reads like the table in docs/states.md. */
 import { type Action, type Decision, expire, remove, verdict } from './decision.ts';
+import { deleting } from './deletion.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
 import { follow } from './follow.ts';
@@ -43,7 +44,7 @@ export function jobName(training: string, task: Task): string {
 function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, seen: Observed, now: Date): Decision {
   const { spec } = training;
   const step = ledger.current;
-  if (training.metadata.deletionTimestamp !== undefined) return deleting(training, seen);
+  if (training.metadata.deletionTimestamp !== undefined) return deleting(training, seen, now);
   if (wanted.kind === 'invalid') return { verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')), actions: [] };
   if (!step) return { verdict: verdict('succeeded', 'Complete', 'All phases are complete.'), actions: stop(seen, undefined) };
   const name = jobName(training.metadata.name, step.task);
@@ -115,13 +116,4 @@ function create(
     verdict: verdict('working', queued ? 'Queued' : 'Scheduling', `Creating Job ${name}.`),
     actions: [{ kind: 'createJob', name, task, digest, backoffLimit, queued }],
   };
-}
-
-/** Jobs first, then (DeleteRun) the run folder, then the object itself. */
-function deleting(training: TrainingObject, seen: Observed): Decision {
-  const said = verdict('deleting', 'Deleting', 'Waiting for its processes to end.');
-  const jobs = seen.jobs.filter((job) => !job.deleting).map(remove);
-  if (seen.jobs.length > 0 || seen.unfinishedPods.length > 0) return { verdict: said, actions: jobs };
-  const runGone = training.spec.deletionPolicy !== 'DeleteRun' || seen.runDeletion === 'done';
-  return { verdict: said, actions: [{ kind: runGone ? 'release' : 'deleteRun' }] };
 }

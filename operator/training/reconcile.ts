@@ -15,10 +15,12 @@ import { withFinalizer } from '../kube/finalizer.ts';
 import type { Ear } from '../progress/heard.ts';
 import { conditionsOf } from './conditions.ts';
 import { verdict } from './decision.ts';
+import { deletionJob } from './deletion-job.ts';
 import { expectation, type TrainingObject } from './expectation.ts';
 import { jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
 import { type Look, lookAt } from './look.ts';
 import { type Plan, plan } from './plan.ts';
+import { releases } from './release.ts';
 import { type StoredStatus, type StoredTraining, statusOf, TRAININGS, trainingObject } from './stored.ts';
 import { happenings } from './transitions.ts';
 
@@ -61,19 +63,20 @@ export function createTrainingReconcile(operating: Operating): (key: string, sig
 type Round = { readonly result: Result; readonly released: boolean };
 
 async function oneRound(operating: Operating, stored: StoredTraining, memory: Memory, signal: AbortSignal): Promise<Round> {
-  const { kube, clock, cluster, ear } = operating;
+  const { kube, clock, cluster, ear, recorder } = operating;
   await lookAtForeign(kube, memory, signal);
   const training = trainingObject(stored);
   const now = clock.now();
-  const look = lookAt(training, cluster, ear, { foreign: memory.foreign.values(), refusals: memory.refusals }, now);
+  const { refusals, deletionRefused } = memory;
+  const remembered = { foreign: memory.foreign.values(), refusals, ...(deletionRefused !== undefined && { deletionRefused }) };
+  const look = lookAt(training, cluster, ear, remembered, now);
   const decided = await tried(operating, training, look, plan(training, look.seen, now), memory, now, signal);
   const status = completed(operating, training, look, decided, now);
   const enacted = await write(operating, stored, { look, decided, status, memory }, signal);
   if (enacted.written === 'written') tell(operating, stored, status);
   // What was measured is told over the version that was looked at: after another write the next round tells it.
   if (enacted.written === 'unchanged' && look.document) await tellProgress(operating, stored, look.document, signal);
-  if (decided.actions.some(({ kind }) => kind === 'deleteRun')) tellRunKept(operating, stored);
-  const released = enacted.written !== 'outdated' && decided.actions.some(({ kind }) => kind === 'release' || kind === 'deleteRun');
+  const released = enacted.written !== 'outdated' && releases(recorder, stored, decided, enacted, memory);
   const waits = waitSeconds(enacted, decided, memory);
   return { result: waits === undefined ? {} : { requeueAfterSeconds: waits }, released };
 }
@@ -165,6 +168,7 @@ function write(
     {
       ...enactment,
       build: (create) => trainingJob({ ...training, status }, create, factsOf({ ...training, status }, look), config),
+      buildDeletion: (name) => deletionJob(training, name, factsOf({ ...training, status }, look), config),
       onWarning(job, text) {
         memory.refusals.set(job.metadata?.uid ?? '', text);
         recorder.record(stored, TRAININGS, {
@@ -182,13 +186,6 @@ function write(
 
 function tell({ recorder }: Operating, stored: StoredTraining, status: StoredStatus): void {
   for (const happening of happenings(statusOf(stored), status)) recorder.record(stored, TRAININGS, happening);
-}
-
-/** The operator holds no credentials of a store and so can delete nothing there; a training that waited for it would stay for ever. */
-function tellRunKept({ recorder }: Operating, stored: StoredTraining): void {
-  const { namespace, name } = stored.metadata ?? {};
-  const note = `The run folder ${namespace}/${name} below ${stored.spec.output.uri} is kept, though deletionPolicy is DeleteRun: delete it in the store.`;
-  recorder.record(stored, TRAININGS, { type: 'Warning', reason: 'RunKept', action: 'Delete', note });
 }
 
 async function tellProgress({ kube }: Operating, stored: StoredTraining, document: TrainingProgress, signal: AbortSignal): Promise<void> {

@@ -31,6 +31,20 @@ const toTheEnd = (made: World): void => {
   made.reconcile();
 };
 
+/** Deleted with DeleteRun in its first phase, all of whose processes have ended. */
+const deletingRun = (more: (made: World) => void = () => undefined) =>
+  world(
+    (made) => {
+      intoFirstPhase(made);
+      made.delete();
+      made.reconcile();
+      made.tick();
+      made.tick();
+      more(made);
+    },
+    { deletionPolicy: 'DeleteRun' },
+  );
+
 const endsWith = (exitCode: number, outOfMemory = false) =>
   world((made) => {
     intoFirstPhase(made);
@@ -188,6 +202,25 @@ export const STATES: readonly StateExample[] = [
       made.delete();
       made.reconcile();
       made.tick();
+      made.tick();
+    }),
+  },
+  { state: 'Deleted with its run', when: 'deletionPolicy is DeleteRun, and no Job and no pod is left', world: deletingRun() },
+  {
+    state: 'Run not deleted',
+    when: 'the Job that was to delete the run folder failed less than a minute ago',
+    world: deletingRun((made) => {
+      made.deletionFailure = { exitCode: 4, outOfMemory: false, message: 'the bucket is gone' };
+      made.reconcile();
+      made.tick();
+    }),
+  },
+  {
+    state: "Another's run",
+    when: 'that Job found the folder to be of another training',
+    world: deletingRun((made) => {
+      made.deletionFailure = { exitCode: 2, outOfMemory: false, message: 'it belongs to another training' };
+      made.reconcile();
       made.tick();
     }),
   },

@@ -2,7 +2,7 @@
 import { trainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { Action } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
-import type { JobFailure, JobState, Observed, ObservedJob, Task } from './observed.ts';
+import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, Task } from './observed.ts';
 import { type Plan, plan } from './plan.ts';
 import type { TrainingStatus } from './status.ts';
 
@@ -53,6 +53,9 @@ export class World {
   seconds = 0;
   gone = false;
   runDeleted = false;
+  /** How the next deletion of the run folder ends, if not well. */
+  deletionFailure: JobFailure | undefined;
+  deletion: ObservedJob<DeletionTask> | undefined;
   conflicts: string[] = [];
   last: Plan | undefined;
   #uids = 0;
@@ -65,6 +68,10 @@ export class World {
 
   get status(): TrainingStatus | undefined {
     return this.training.status;
+  }
+
+  get deletionName(): string | undefined {
+    return this.deletion?.name;
   }
 
   get now(): Date {
@@ -88,7 +95,7 @@ export class World {
       unfinishedPods: [...pods, ...this.foreignPods],
       ...answered,
       ...progress,
-      ...(this.runDeleted && { runDeletion: 'done' as const }),
+      ...(this.deletion && { runDeletion: this.deletion }),
     };
   }
 
@@ -107,6 +114,7 @@ export class World {
   tick(seconds = 10): void {
     this.seconds += seconds;
     this.jobs = this.jobs.filter((job) => !(job.deleting && !job.pod));
+    this.#deleteRun();
     for (const job of this.jobs) {
       if (job.deleting || job.state === 'suspended') job.pod = false;
       else if (job.state === 'queued') job.state = 'active';
@@ -162,6 +170,14 @@ export class World {
     this.#progress = listens;
   }
 
+  #deleteRun(): void {
+    if (this.deletion?.state.kind !== 'active') return;
+    const finishedAt = this.now.toISOString();
+    const failure = this.deletionFailure;
+    this.runDeleted ||= failure === undefined;
+    this.deletion = { ...this.deletion, state: { kind: failure ? 'failed' : 'succeeded', finishedAt }, ...(failure && { failure }) };
+  }
+
   #train(job: ModelJob): void {
     if (job.task.kind === 'train') {
       this.images = Math.min(job.task.endImages, this.images + 512);
@@ -199,6 +215,7 @@ export class World {
         return;
       }
       case 'deleteJob':
+        if (this.deletion?.uid === action.uid) this.deletion = undefined;
         for (const job of this.jobs) if (job.uid === action.uid) job.deleting = true;
         return;
       case 'setSuspend':
@@ -211,9 +228,14 @@ export class World {
       case 'expireJob':
         for (const job of this.jobs) if (job.uid === action.uid) job.expires = true;
         return;
-      case 'deleteRun':
-        this.runDeleted = true;
+      case 'deleteRun': {
+        if (this.jobs.length > 0) throw new Error('the run folder was to be deleted while the training had Jobs');
+        const counters = { podsFailed: 0, podsEnded: 0, createdAt: this.now.toISOString(), expires: true, deleting: false, digest: '' };
+        const state: JobState = { kind: 'active', pod: { kind: 'running' } };
+        this.#uids += 1;
+        this.deletion ??= { name: action.name, uid: `job-${this.#uids}`, task: { kind: 'deleteRun' }, state, ...counters };
         return;
+      }
       case 'release':
         if (this.jobs.length > 0) throw new Error('the training was released while it had Jobs');
         this.gone = true;

@@ -6,7 +6,7 @@ import { jsonBytes, parseJson } from './format.ts';
 import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.ts';
 import type { Condition, Store } from './store.ts';
 
-const OWNER = 'owner.json';
+export const OWNER = 'owner.json';
 /** A holder on another machine that has not renewed for this long is taken for dead; if it is not, the epoch stops it. */
 export const LEASE_SECONDS = 60;
 
