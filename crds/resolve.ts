@@ -106,6 +106,7 @@ export function resolveSynthesisRun(job: SynthesisJob, context: SynthesisContext
     shards: spec.shards,
     shard: context.shard,
     seed: spec.seed,
+    latents: spec.latents,
     minibatch: spec.minibatch,
     threads: spec.threads,
     port: context.port,

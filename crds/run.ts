@@ -137,6 +137,8 @@ const synthesis = z.strictObject({
   shards: z.number().int().min(1),
   shard: count,
   seed: count,
+  /** How the seed becomes latent vectors; absent in documents of operators that knew one way only (Philox). */
+  latents: z.enum(['RandomState', 'Philox']).optional(),
   minibatch: z.number().int().min(1),
   threads: training.shape.threads,
   port: training.shape.port,

@@ -45,6 +45,28 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     return ['start', manifest];
   };
 
+  /** What the operator would have of a job for this run. */
+  const typedJob = (shards: number): SynthesisJob => ({
+    apiVersion: 'pggan.dev/v1alpha1',
+    kind: 'SynthesisJob',
+    metadata: { name: 'typed', namespace: 'default', uid: 'u' },
+    spec: {
+      checkpoint: { uri: uriOf(run) },
+      waitForTraining: false,
+      count: COUNT,
+      seed: SEED,
+      latents: 'RandomState',
+      shards,
+      output: { uri: uriOf(workspace.folder) },
+      format: 'PNG',
+      minibatch: 8,
+      threads: 1,
+      suspend: false,
+      maxRestarts: 10,
+      ttlSecondsAfterFinished: 0,
+    },
+  });
+
   test('draws its count of PNGs, each saying that it is synthetic, its seed and its checkpoint', async (t) => {
     await succeeded(pggan(t, ['start', workspace.manifest('tiny', 'runs')]));
     await succeeded(pggan(t, jobOf('whole')));
@@ -94,25 +116,7 @@ suite('a SynthesisJob', { concurrency: false }, () => {
 
   test('draws the same bytes with three shards as with one, and has no manifest before the last shard is done', async (t) => {
     const output = join(workspace.folder, 'sharded');
-    const job: SynthesisJob = {
-      apiVersion: 'pggan.dev/v1alpha1',
-      kind: 'SynthesisJob',
-      metadata: { name: 'sharded', namespace: 'default', uid: 'u' },
-      spec: {
-        checkpoint: { uri: uriOf(run) },
-        waitForTraining: false,
-        count: COUNT,
-        seed: SEED,
-        shards: 3,
-        output: { uri: uriOf(workspace.folder) },
-        format: 'PNG',
-        minibatch: 8,
-        threads: 1,
-        suspend: false,
-        maxRestarts: 10,
-        ttlSecondsAfterFinished: 0,
-      },
-    };
+    const job = typedJob(3);
     // As the pods of an Indexed Job: one document for all, and each shard's number beside it.
     const document = resolveSynthesisRun(job, { cluster: 'local', port: 0, shard: 0, outputUri: uriOf(output) });
     for (const shard of ['2', '0', '1']) {
@@ -153,6 +157,30 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     assert.deepEqual(manifestOf(many).images.slice(0, COUNT), manifestOf(reference).images);
     const now = inodesOf(folder);
     for (const [name, inode] of kept) assert.equal(now.get(name), inode, `${name} was drawn again`);
+  });
+
+  test('takes up no image that is damaged, cut off or of another index, and draws it again', async (t) => {
+    const folder = join(workspace.folder, 'mended');
+    cpSync(reference, folder, { recursive: true });
+    const [first, second, third, fourth] = [0, 1, 2, 3].map((index) => join(folder, 'images', `00000${index}.png`)) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const bytes = readFileSync(first);
+    bytes[bytes.length - 20]! ^= 1;
+    writeFileSync(first, bytes);
+    writeFileSync(second, readFileSync(second).subarray(0, 100));
+    cpSync(fourth, third);
+    const command = trainer(t, resolveSynthesisRun(typedJob(1), { cluster: 'local', port: 0, shard: 0, outputUri: uriOf(folder) }));
+    await succeeded(command);
+    const warnings = command.lines.filter((line) => line.startsWith('warning: '));
+    assert.equal(warnings.length, 3, warnings.join('\n'));
+    assert.match(warnings[0] ?? '', /images\/000000.png in .* is damaged .*; it is made again/);
+    assert.match(warnings[2] ?? '', /images\/000002.png in .* is another image: its Index is 3 instead of 2/);
+    assertSameImages(folder, reference);
+    assert.deepEqual(manifestOf(folder), manifestOf(reference));
   });
 
   test('of another seed is refused in the same folder, with the field that differs', async (t) => {

@@ -40,6 +40,12 @@ const synthesisSpec = z
     seed: integer(0, 4_294_967_295)
       .default(1000)
       .describe('Seed of the latent vectors: the same seed and checkpoint draw the same images.'),
+    latents: z
+      .enum(['RandomState', 'Philox'])
+      .default('RandomState')
+      .describe(
+        "How the seed becomes latent vectors. RandomState: as numpy.random.RandomState(seed).randn, which the original's scripts draw; every shard draws the whole stream up to its images. Philox: each image has numbers of its own.",
+      ),
     shards: integer(1, 100).default(1).describe('Pods that share the work; the images do not depend on it.'),
     output: z
       .strictObject({ uri: uri.describe('Folder in which the folder <namespace>/<name> is made: s3://bucket/prefix or pvc://claim/path.') })
@@ -70,10 +76,12 @@ const synthesisSpec = z
         message: 'store must be set: it says how the s3:// URIs of this job are reached',
         reason: 'FieldValueRequired',
       },
-      ...['trainingRef', 'checkpoint', 'waitForTraining', 'count', 'seed', 'shards', 'output', 'format', 'minibatch'].map((field) => ({
-        ...immutable(field),
-        message: `${field} cannot be changed, added or removed later: it decides what is drawn; create another SynthesisJob`,
-      })),
+      ...['trainingRef', 'checkpoint', 'waitForTraining', 'count', 'seed', 'latents', 'shards', 'output', 'format', 'minibatch'].map(
+        (field) => ({
+          ...immutable(field),
+          message: `${field} cannot be changed, added or removed later: it decides what is drawn; create another SynthesisJob`,
+        }),
+      ),
     ),
   });
 

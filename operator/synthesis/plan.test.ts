@@ -13,6 +13,7 @@ const SPEC: SynthesisObject['spec'] = {
   waitForTraining: true,
   count: 10,
   seed: 1000,
+  latents: 'RandomState',
   shards: 4,
   output: { uri: 's3://pggan/synthetic' },
   format: 'PNG',

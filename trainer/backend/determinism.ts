@@ -58,6 +58,11 @@ const LEVELS: readonly (readonly [string, readonly string[]])[] = [
   ['SSE41', ['sse4_1']],
 ];
 
+/** True where bfloat16 is computed by instructions of its own; without them oneDNN converts, or falls back to plain loops (AVX2). */
+export function hasBfloat16({ device, isa }: Pick<Backend, 'device' | 'isa'>): boolean {
+  return device === 'gpu' || /^AVX512_CORE_(AMX|FP16|BF16)/.test(isa);
+}
+
 function cpuFlags(): ReadonlySet<string> {
   try {
     return new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/));

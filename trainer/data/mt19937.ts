@@ -1,4 +1,4 @@
-/** MT19937 as NumPy's legacy RandomState uses it, so that datasets come out in the order in which the original tool writes them. */
+/** MT19937 as NumPy's legacy RandomState uses it, so that datasets are in the original tool's order and latents are the original's. */
 
 /** The order that `numpy.random.RandomState(seed).shuffle(numpy.arange(n))` leaves. */
 export function numpyShuffledOrder(seed: number, n: number): Uint32Array {
@@ -11,6 +11,34 @@ export function numpyShuffledOrder(seed: number, n: number): Uint32Array {
     order[j] = moved;
   }
   return order;
+}
+
+/** The numbers of `numpy.random.RandomState(seed).randn`, one by one: Marsaglia's polar method, whose pairs are given out second first. */
+export function numpyNormals(seed: number): () => number {
+  const next = mt19937(seed);
+  let kept: number | undefined;
+  return () => {
+    if (kept !== undefined) {
+      const value = kept;
+      kept = undefined;
+      return value;
+    }
+    for (;;) {
+      const x1 = 2 * uniform(next) - 1;
+      const x2 = 2 * uniform(next) - 1;
+      const r2 = x1 * x1 + x2 * x2;
+      if (r2 >= 1 || r2 === 0) continue;
+      const factor = Math.sqrt((-2 * Math.log(r2)) / r2);
+      kept = factor * x1;
+      return factor * x2;
+    }
+  };
+}
+
+/** Uniform in [0, 1) with 53 bits. */
+function uniform(next: () => number): number {
+  const [high, low] = [next() >>> 5, next() >>> 6];
+  return (high * 67_108_864 + low) / 9_007_199_254_740_992;
 }
 
 /** A whole number in [0, max], by rejection of masked draws: every value is equally likely. */

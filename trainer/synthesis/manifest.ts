@@ -16,6 +16,7 @@ const job = z.object({
   data: z.enum(['phantom', 'images', 'unknown']),
   checkpoint: z.object({ uri: z.string(), digest: z.string(), images: z.number(), weightsDigest: z.string() }),
   seed: z.number(),
+  latents: z.enum(['RandomState', 'Philox']).default('Philox'),
   resolution: z.number(),
   channels: z.number(),
   labelSize: z.number(),
@@ -55,7 +56,7 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
     ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest
       ? []
       : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
-    ...(['seed', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
+    ...(['seed', 'latents', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
       found[field] === mine[field] ? [] : [`${field} ${found[field]} in the folder, ${mine[field]} wanted`],
     ),
   ];
@@ -95,6 +96,7 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
     data: record.data.label,
     checkpoint: { uri: checkpoint.uri, digest: checkpoint.digest, images: checkpoint.images, weightsDigest },
     seed: run.seed,
+    latents: run.latents ?? 'Philox',
     resolution: shape.resolution,
     channels: shape.channels,
     labelSize: shape.labelSize,

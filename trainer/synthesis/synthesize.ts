@@ -1,17 +1,18 @@
 /** Writes synthetic images as PNG files: seeded by index, so that any shard, any restart and any count make the same image i. */
-import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { EXIT } from '../../crds/errors.ts';
 import { PROGRESS_VERSION, type SynthesisProgress } from '../../crds/progress.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
+import { digestOf } from '../checkpoint/format.ts';
 import { openStore } from '../checkpoint/open-store.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { gridPng } from '../report/grid.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
-import { createRandom, type Random } from '../train/random.ts';
 import type { StopRequest } from '../train/stop.ts';
+import { existingImages } from './existing.ts';
+import { type Latents, latentsOf } from './latents.ts';
 import { claimImages, finishManifest, imageKey, type ManifestImage } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 
@@ -43,14 +44,15 @@ export async function runSynthesis(
     if (lasting) writeTermination(progress);
   };
 
-  const images = await existingImages(store, wanted);
+  const { images, refused } = await existingImages(store, run, generator, wanted);
+  for (const reason of refused) print(`warning: ${reason}; it is made again`);
   const missing = wanted.filter((index) => !images.has(index));
   const started = performance.now();
   tell({ done: images.size }, true);
   if (missing.length > 0) {
     const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
     const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
-    const random = createRandom(run.seed);
+    const latents = latentsOf(run, generator.shape.latentSize);
     for (let first = 0; first < missing.length; first += run.minibatch) {
       if (stop.requested) {
         tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
@@ -58,7 +60,7 @@ export async function runSynthesis(
         return EXIT.stopped;
       }
       const indexes = missing.slice(first, first + run.minibatch);
-      const made = sampler.sample(inputOf(generator, random, indexes));
+      const made = sampler.sample(inputOf(generator, latents, indexes));
       for (const [place, index] of indexes.entries()) {
         images.set(index, await writeImage(store, run, generator, index, sampler.resolution, made, place));
       }
@@ -83,27 +85,16 @@ function labelOf(index: number, labelSize: number): number | undefined {
   return labelSize > 0 ? index % labelSize : undefined;
 }
 
-function inputOf({ shape }: OpenGenerator, random: Random, indexes: readonly number[]) {
+function inputOf({ shape }: OpenGenerator, latentsAt: Latents, indexes: readonly number[]) {
   const { latentSize, labelSize } = shape;
   const latents = new Float32Array(indexes.length * latentSize);
   const labels = new Float32Array(indexes.length * labelSize);
   for (const [place, index] of indexes.entries()) {
-    latents.set(random.normal('synthesis', index, latentSize), place * latentSize);
+    latents.set(latentsAt(index), place * latentSize);
     const label = labelOf(index, labelSize);
     if (label !== undefined) labels[place * labelSize + label] = 1;
   }
   return { latents, ...(labelSize > 0 ? { labels } : {}) };
-}
-
-async function existingImages(store: Store, wanted: readonly number[]): Promise<Map<number, ManifestImage>> {
-  const present = new Set((await store.list('images/')).map(({ key }) => key));
-  const images = new Map<number, ManifestImage>();
-  for (const index of wanted) {
-    if (!present.has(imageKey(index))) continue;
-    const bytes = await store.read(imageKey(index));
-    if (bytes) images.set(index, { index, file: imageKey(index), sha256: sha256(bytes) });
-  }
-  return images;
 }
 
 async function writeImage(
@@ -138,9 +129,5 @@ async function writeImage(
   );
   const file = imageKey(index);
   await store.write(file, [png]);
-  return { index, file, sha256: sha256(png) };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return { index, file, sha256: digestOf([png]).sha256 };
 }

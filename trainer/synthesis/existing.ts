@@ -1,0 +1,50 @@
+/** The images that an earlier process of the same job has made: each is read, and taken only if it is whole and says that it is this job's. */
+import { decode } from 'fast-png';
+import { asError } from '../../crds/errors.ts';
+import type { SynthesisRun } from '../../crds/run.ts';
+import { digestOf } from '../checkpoint/format.ts';
+import type { Store } from '../checkpoint/store.ts';
+import { imageKey, type ManifestImage } from './manifest.ts';
+import type { OpenGenerator } from './open-generator.ts';
+
+export type Existing = {
+  readonly images: Map<number, ManifestImage>;
+  /** Why an image that is there is not taken, in words. */
+  readonly refused: readonly string[];
+};
+
+/** One request per image that is there; a restart after 6,300 images of 512x512 reads them all. @throws {PgganError} of the store */
+export async function existingImages(
+  store: Store,
+  run: Pick<SynthesisRun, 'seed'>,
+  { shape, checkpoint }: Pick<OpenGenerator, 'shape' | 'checkpoint'>,
+  wanted: readonly number[],
+): Promise<Existing> {
+  const present = new Set((await store.list('images/')).map(({ key }) => key));
+  const images = new Map<number, ManifestImage>();
+  const refused: string[] = [];
+  for (const index of wanted) {
+    const file = imageKey(index);
+    const bytes = present.has(file) ? await store.read(file) : undefined;
+    if (!bytes) continue;
+    const side = shape.resolution;
+    const reason = whyNot(bytes, side, { Synthetic: 'true', Seed: String(run.seed), Index: String(index), Checkpoint: checkpoint.digest });
+    if (reason === undefined) images.set(index, { index, file, sha256: digestOf([bytes]).sha256 });
+    else refused.push(`${file} in ${store.uri} ${reason}`);
+  }
+  return { images, refused };
+}
+
+/** Every chunk of a PNG carries a checksum, its pixels a second one. */
+function whyNot(bytes: Uint8Array, side: number, text: Readonly<Record<string, string>>): string | undefined {
+  try {
+    const png = decode(bytes, { checkCrc: true });
+    if (png.width !== side || png.height !== side) return `has ${png.width}x${png.height} pixels instead of ${side}x${side}`;
+    const other = Object.keys(text).find((key) => png.text[key] !== text[key]);
+    return other === undefined
+      ? undefined
+      : `is another image: its ${other} is ${png.text[other] ?? 'not given'} instead of ${text[other]}`;
+  } catch (error) {
+    return `is damaged (${asError(error).message})`;
+  }
+}
