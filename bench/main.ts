@@ -1,4 +1,4 @@
-/** `npm run bench -- step|data|checkpoint|quality|memory [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality|memory|metrics [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
@@ -6,6 +6,7 @@ import { type CheckpointStoreResult, measureCheckpointStore } from './checkpoint
 import { type DataResult, type DataRunOptions, measureData } from './data.ts';
 import { memoryCases, stepCases, type Filter, type MemoryFilter, type StepCase } from './cases.ts';
 import { measureMemory, type MemoryResult } from './memory.ts';
+import { measureMetrics, type MetricsResult } from './metrics.ts';
 import { CONFIGURATIONS, measureQuality, type QualityResult, type QualityRunOptions } from './quality.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
@@ -114,6 +115,25 @@ program
     table.header();
     for (const each of memoryCases(options)) table.row(await measureMemory(each, options.threads));
   });
+
+program
+  .command('metrics')
+  .description("the operator's /metrics, rendered for many trainings: size, time, and for how long nothing else could run")
+  .option('--json', 'lines of JSON', false)
+  .option('--trainings <list>', 'numbers of trainings, separated by commas', wholes, [100, 1000, 5000])
+  .action(async ({ trainings, json }: { readonly trainings: readonly number[]; readonly json: boolean }) => {
+    const table = printer<MetricsResult>(METRICS_COLUMNS, json, print);
+    table.header();
+    for (const each of trainings) table.row(await measureMetrics(each));
+  });
+
+const METRICS_COLUMNS = [
+  { title: 'trainings', cell: (row: MetricsResult) => String(row.trainings) },
+  { title: 'samples', cell: (row: MetricsResult) => String(row.samples) },
+  { title: 'MB', cell: (row: MetricsResult) => figure(row.megabytes) },
+  { title: 'seconds', cell: (row: MetricsResult) => figure(row.seconds) },
+  { title: 'longest block, ms', cell: (row: MetricsResult) => figure(row.longestBlockMilliseconds) },
+];
 
 const MEMORY_COLUMNS = [
   {

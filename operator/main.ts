@@ -12,6 +12,7 @@ import { type Flags, numberOf, withFlags } from './flags.ts';
 import { serveTelemetry } from './telemetry/http.ts';
 import { createLogger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
+import { metricsPage } from './telemetry/page.ts';
 
 const flags = withFlags(new Command('pggan-operator')).parse().opts<Flags>();
 const log = createLogger(flags.logLevel);
@@ -46,7 +47,7 @@ const telemetry = await serveTelemetry({
   // Reconciles are told to stop after a minute: one that goes on for ten will never end.
   live: { reconciles: () => (operator.longestSeconds() > 600 ? 'a reconcile hangs' : undefined) },
   ready: { caches: () => (synced ? undefined : 'not all objects have been listed yet') },
-  metrics: metrics.registry,
+  metrics: metricsPage({ registry: metrics.registry, cluster: operator.cluster, leads: () => election.mayAct() }),
 });
 log.info({ instance, telemetryPort: telemetry.port }, 'started');
 

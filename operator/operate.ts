@@ -34,6 +34,8 @@ export type OperatorOptions = {
 };
 
 export interface Operator {
+  /** What it sees. */
+  readonly cluster: Cluster;
   /** Keeps the stores equal to the cluster. A process that stands by does so too, so that it can lead at once. */
   reflect(signal: AbortSignal): Promise<void>;
   /** Acts. Only the leader may. */
@@ -111,6 +113,7 @@ export function createOperator(options: OperatorOptions): Operator {
   };
 
   return {
+    cluster,
     synced: Promise.all(ready).then(() => undefined),
     staleSeconds: () => Math.max(...all.map((reflector) => reflector.staleSeconds())),
     longestSeconds: () => Math.max(...controllers.map((controller) => controller.longestSeconds())),

@@ -1,6 +1,6 @@
 /** Status of a PGGANTraining: what the operator and the local driver have seen, never what they wish. */
 import { z } from 'zod';
-import { conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
+import { type DeepReadonly, conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
 import { count, images, taskRecord, taskRecordFields } from './task-record.ts';
 
 const losses = z.strictObject({
@@ -63,3 +63,5 @@ export const trainingStatus = z.strictObject({
   outOfMemory: count.optional().describe('Pods that were killed for want of memory, each counted once, at best effort.'),
   lastHandledRetry: text(256).optional().describe('The value of the annotation pggan.dev/retry that was acted on last.'),
 });
+
+export type PGGANTrainingStatus = DeepReadonly<z.infer<typeof trainingStatus>>;

@@ -65,7 +65,10 @@ test('probes say what is wrong, and metrics are served as Prometheus wants them'
     port: 0,
     live: { workers: () => undefined },
     ready: { synced: () => wrong },
-    metrics: metrics.registry,
+    metrics: {
+      contentType: metrics.registry.contentType,
+      pages: async () => [Buffer.from(await metrics.registry.metrics()), Buffer.from('some_metric 1\n')],
+    },
   });
   t.after(() => server.close());
   const ask = async (path: string, method = 'GET') => {
@@ -76,7 +79,7 @@ test('probes say what is wrong, and metrics are served as Prometheus wants them'
   assert.deepEqual(await ask('/readyz'), [200, '[+]synced ok\n']);
   wrong = 'pods have not been listed yet';
   assert.deepEqual(await ask('/readyz'), [503, '[-]synced failed: pods have not been listed yet\n']);
-  assert.match((await ask('/metrics'))[1], /^# TYPE pggan_operator_leader gauge$/m);
+  assert.match((await ask('/metrics'))[1], /^# TYPE pggan_operator_leader gauge$[^]*^some_metric 1$/m);
   assert.equal((await ask('/secrets'))[0], 404);
   assert.equal((await ask('/livez', 'POST'))[0], 405);
 });

@@ -1,0 +1,71 @@
+/** docs/reference/metrics.md says what /metrics says. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { ObjectMetric } from './exposition.ts';
+import { createMetrics } from './metrics.ts';
+import { SYNTHESIS_METRICS, TRAINING_METRICS } from './object-metrics.ts';
+
+const DOCUMENT = join(import.meta.dirname, '../../docs/reference/metrics.md');
+const HEAD = `# Metrics of the operator
+
+Served at \`/metrics\` of its telemetry port (8081). This page is made from the table in \`operator/telemetry/object-metrics.ts\` and from the operator's own metrics
+(\`PGGAN_WRITE_DOCS=1 node --test operator/telemetry/docs.test.ts\` writes it again).
+
+Metrics of objects carry \`namespace\` and \`name\`, are read from the objects when they are asked for, and end with them. Only the leader tells of objects. Figures of a running
+phase are as old as its last progress (\`pggan_training_progress_timestamp_seconds\`). Times are Unix times: \`time() - pggan_training_checkpoint_timestamp_seconds\` is the age of a
+checkpoint. A training of eight phases has about 95 series. Trainer pods serve figures of their own (\`pggan_trainer_*\`) at their port 8080.
+
+| to see | query |
+|---|---|
+| loss per resolution | \`pggan_training_loss{network="generator"}\` |
+| trainings that wait for a person | \`pggan_training_condition{condition="Stalled"} == 1\` |
+| checkpoints older than two hours of what is unfinished | \`time() - pggan_training_checkpoint_timestamp_seconds > 7200 and on(namespace, name) pggan_training_condition{condition="Succeeded"} != 1\` |
+| days left | \`(pggan_training_estimated_completion_timestamp_seconds - time()) / 86400\` |
+| failures in a day | \`increase(pggan_training_failures_total[1d])\` |
+`;
+
+type Row = {
+  readonly name: string;
+  readonly type: string;
+  readonly unit: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+};
+
+const table = (title: string, rows: readonly Row[]): string =>
+  `\n## ${title}\n\n| name | type | unit | labels | meaning |\n|---|---|---|---|---|\n${rows
+    .map(({ name, type, unit, labels, help }) => `| \`${name}\` | ${type} | ${unit} | ${labels.join(', ') || '-'} | ${help} |\n`)
+    .join('')}`;
+
+const ofObjects = <T>(metrics: readonly ObjectMetric<T>[]): readonly Row[] => metrics;
+
+/** Its own, but those of Node itself. prom-client does not tell labels before there are values; the page does without them. */
+async function own(): Promise<readonly Row[]> {
+  const all = await createMetrics().registry.getMetricsAsJSON();
+  return all
+    .filter(({ name }) => name.startsWith('pggan_operator_'))
+    .map(({ name, type, help }) => ({ name, type: String(type), unit: name.endsWith('_seconds') ? 'seconds' : '1', labels: [], help }));
+}
+
+test('docs/reference/metrics.md names every metric of the operator, with its meaning', async () => {
+  const text = [
+    HEAD,
+    table('Trainings', ofObjects(TRAINING_METRICS)),
+    table('Syntheses', ofObjects(SYNTHESIS_METRICS)),
+    table('The operator itself', await own()),
+  ].join('');
+  if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, text);
+  assert.equal(readFileSync(DOCUMENT, 'utf8'), text);
+});
+
+test('names follow the conventions: counters and only they end in _total, times are in seconds, and none is there twice', async () => {
+  const rows = [...ofObjects(TRAINING_METRICS), ...ofObjects(SYNTHESIS_METRICS), ...(await own())];
+  assert.equal(new Set(rows.map(({ name }) => name)).size, rows.length);
+  for (const { name, type, help } of rows) {
+    assert.match(name, /^pggan_[a-z_]+$/);
+    assert.equal(name.endsWith('_total'), type === 'counter', name);
+    assert.match(help, /\.$/, name);
+  }
+});
