@@ -11,6 +11,7 @@ import { EVENTS } from '../operator/kube/resource.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { type Kubectl, kubectl } from './harness/kubectl.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
+import type { ServerProcess } from './harness/server-process.ts';
 import { type ProcessNode, startProcessNode } from './harness/process-node.ts';
 import { createWorkspace, newestCheckpoint, type Workspace } from './harness/tiny-training.ts';
 
@@ -104,6 +105,18 @@ test('a training that is applied goes through preflight and every phase; killed 
   const images = readdirSync(join(workspace.folder, 'drawn', namespace, 'drawn'), { recursive: true });
   assert.equal(images.filter((file) => String(file).endsWith('.png')).length, IMAGES);
 
+  const measured = await metricsOf(operator);
+  const series = `namespace="${namespace}",name="tiny"`;
+  for (const start of [
+    `pggan_training_loss{${series},resolution="4",network="generator"} `,
+    `pggan_training_loss{${series},resolution="8",network="discriminator"} `,
+    `pggan_training_condition{${series},condition="Succeeded"} 1\n`,
+    `pggan_training_progress_ratio{${series}} 1\n`,
+    `pggan_training_failures_total{${series}} 1\n`,
+    'pggan_operator_leader 1\n',
+  ])
+    assert.ok(measured.includes(`\n${start}`), start);
+
   assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
   const columns = await run(['get', 'pgt', '-n', namespace]);
   assert.match(columns.stdout, /^NAME +RESOLUTION +KIMG +PROGRESS +READY +REASON +AGE\ntiny +8 +4\.0\d+ +100 +True +Complete +\d/);
@@ -140,6 +153,7 @@ test('a training that is applied goes through preflight and every phase; killed 
     [`tiny-del-${again.metadata?.uid?.slice(0, 8)}`],
   );
   assert.equal(node.mostAtOnce, 1);
+  assert.ok(!(await metricsOf(operator)).includes('name="tiny"'), 'series of an object that is gone');
 
   // All this with the rights that are shipped: none was missing, and none is for nothing.
   const asked = auditEvents(plane).filter(({ user }) => user.username === OPERATOR.user);
@@ -151,6 +165,12 @@ test('a training that is applied goes through preflight and every phase; killed 
     [],
   );
 });
+
+/** As Prometheus would get them from the newest process. */
+async function metricsOf(operator: ServerProcess): Promise<string> {
+  const port = operator.lastSaid(/"telemetryPort":(\d+)/) ?? assert.fail('it never said its port');
+  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
 
 /** What a run without surprises may not need: last looks at what a cache may not have, names that are taken, events that repeat. */
 const SELDOM = ['get jobs', 'get pggantrainings', 'get synthesisjobs', 'patch events', 'get leases'];

@@ -15,6 +15,8 @@ export type ServerProcess = {
   restart(): void;
   /** The end of what it has printed. */
   output(): string;
+  /** The first group of the last match in all that it has printed; undefined where it printed nothing like that. */
+  lastSaid(pattern: RegExp): string | undefined;
 };
 
 /** Starts `program`, which appends all it prints to the file `log`. The kernel kills it when this process is gone, even by kill -9. */
@@ -35,6 +37,7 @@ export function startServer(program: string, args: readonly string[], log: strin
       ({ child, pid, ended } = spawnServer(program, args, log));
     },
     output: () => readFileSync(log, 'utf8').slice(-4000),
+    lastSaid: (pattern) => [...readFileSync(log, 'utf8').matchAll(new RegExp(pattern, 'g'))].at(-1)?.[1],
   };
 }
 
