@@ -107,6 +107,7 @@ export function resolveSynthesisRun(job: SynthesisJob, context: SynthesisContext
     shard: context.shard,
     seed: spec.seed,
     latents: spec.latents,
+    ...(spec.label !== undefined && { label: spec.label }),
     minibatch: spec.minibatch,
     threads: spec.threads,
     port: context.port,

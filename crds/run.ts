@@ -139,6 +139,8 @@ const synthesis = z.strictObject({
   seed: count,
   /** How the seed becomes latent vectors; absent in documents of operators that knew one way only (Philox). */
   latents: z.enum(['RandomState', 'Philox']).optional(),
+  /** Class of all images; absent: the classes in turn. */
+  label: count.optional(),
   minibatch: z.number().int().min(1),
   threads: training.shape.threads,
   port: training.shape.port,

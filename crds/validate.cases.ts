@@ -289,6 +289,7 @@ export const BAD_MANIFESTS: readonly BadCase[] = [
   synthesis('a count of 0', { 'spec/count': 0 }, 'spec.count', /at least 1/),
   synthesis('more shards than images', { 'spec/count': 3 }, 'spec.shards', /not be more than count/),
   synthesis('101 shards', { 'spec/shards': 101 }, 'spec.shards', /at most 100/),
+  synthesis('a negative label', { 'spec/label': -1 }, 'spec.label', /at least 0/),
   synthesis('unknown latents', { 'spec/latents': 'Xorshift' }, 'spec.latents', /one of RandomState, Philox/),
   synthesis('an unknown format', { 'spec/format': 'DICOM' }, 'spec.format', /one of PNG/),
   synthesis(
@@ -399,6 +400,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
   ),
   { ...edit('another count', {}, { 'spec/count': 7000 }, 'spec.count'), of: 'synthesis' },
   { ...edit('another seed to draw with', {}, { 'spec/seed': 7 }, 'spec.seed'), of: 'synthesis' },
+  { ...edit('a label added later', {}, { 'spec/label': 1 }, 'spec.label'), of: 'synthesis' },
   { ...edit('other latents', {}, { 'spec/latents': 'Philox' }, 'spec.latents'), of: 'synthesis' },
   {
     ...edit(

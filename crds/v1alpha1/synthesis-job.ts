@@ -46,6 +46,9 @@ const synthesisSpec = z
       .describe(
         "How the seed becomes latent vectors. RandomState: as numpy.random.RandomState(seed).randn, which the original's scripts draw; every shard draws the whole stream up to its images. Philox: each image has numbers of its own.",
       ),
+    label: integer(0, 65_535)
+      .optional()
+      .describe('Class of all images, counted from 0, for a network that was trained with labels. Default: its classes in turn.'),
     shards: integer(1, 100).default(1).describe('Pods that share the work; the images do not depend on it.'),
     output: z
       .strictObject({ uri: uri.describe('Folder in which the folder <namespace>/<name> is made: s3://bucket/prefix or pvc://claim/path.') })
@@ -76,12 +79,22 @@ const synthesisSpec = z
         message: 'store must be set: it says how the s3:// URIs of this job are reached',
         reason: 'FieldValueRequired',
       },
-      ...['trainingRef', 'checkpoint', 'waitForTraining', 'count', 'seed', 'latents', 'shards', 'output', 'format', 'minibatch'].map(
-        (field) => ({
-          ...immutable(field),
-          message: `${field} cannot be changed, added or removed later: it decides what is drawn; create another SynthesisJob`,
-        }),
-      ),
+      ...[
+        'trainingRef',
+        'checkpoint',
+        'waitForTraining',
+        'count',
+        'seed',
+        'latents',
+        'label',
+        'shards',
+        'output',
+        'format',
+        'minibatch',
+      ].map((field) => ({
+        ...immutable(field),
+        message: `${field} cannot be changed, added or removed later: it decides what is drawn; create another SynthesisJob`,
+      })),
     ),
   });
 

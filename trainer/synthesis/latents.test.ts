@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judge } from '../../test/harness/judge.ts';
-import { latentsOf } from './latents.ts';
+import { labelsOf, latentsOf } from './latents.ts';
 
 test("RandomState's latents are those that the original draws for its seed 1000", () => {
   const first = latentsOf({ latents: 'RandomState', seed: 1000 }, 4)(0);
@@ -36,4 +36,18 @@ for (const kind of ['RandomState', 'Philox'] as const) {
 
 test('a document of an operator that knows no other numbers gets the ones it meant', () => {
   assert.deepEqual(latentsOf({ seed: 5 }, 3)(2), latentsOf({ latents: 'Philox', seed: 5 }, 3)(2));
+});
+
+test('a class is drawn alone where it is asked for, else the classes come in turn', () => {
+  assert.deepEqual([0, 1, 2, 3].map(labelsOf({}, 3)), [0, 1, 2, 0]);
+  assert.deepEqual([0, 1, 2, 3].map(labelsOf({ label: 2 }, 3)), [2, 2, 2, 2]);
+  assert.equal(labelsOf({}, 0)(5), undefined);
+});
+
+test('a class that the network does not have is refused, with those that it has', () => {
+  assert.throws(() => labelsOf({ label: 3 }, 3), {
+    code: 'OptionsInvalid',
+    message: /spec.label is 3, but the network has 3 classes, 0 to 2/,
+  });
+  assert.throws(() => labelsOf({ label: 0 }, 0), { code: 'OptionsInvalid', message: /was trained without labels/ });
 });

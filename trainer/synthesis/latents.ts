@@ -1,4 +1,5 @@
-/** The latent vectors of synthetic images, by index of the image. */
+/** What synthetic images are drawn from, by index of the image: latent vectors and labels. */
+import { PgganError } from '../../crds/errors.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { numpyNormals } from '../data/mt19937.ts';
 import { createRandom } from '../train/random.ts';
@@ -22,6 +23,17 @@ export function latentsOf({ latents = 'Philox', seed }: Pick<SynthesisRun, 'late
     case 'RandomState':
       return rowsOf(numpyNormals(seed), size);
   }
+}
+
+/** The class of image `index`; undefined for a network without labels. */
+export type Labels = (index: number) => number | undefined;
+
+/** The class that was asked for, else the classes in turn. @throws {PgganError} OptionsInvalid for a class that the network does not have */
+export function labelsOf({ label }: Pick<SynthesisRun, 'label'>, labelSize: number): Labels {
+  if (label === undefined) return (index) => (labelSize > 0 ? index % labelSize : undefined);
+  if (label < labelSize) return () => label;
+  const has = labelSize === 0 ? 'was trained without labels' : `has ${labelSize} classes, 0 to ${labelSize - 1}`;
+  throw new PgganError('OptionsInvalid', `spec.label is ${label}, but the network ${has}`);
 }
 
 function rowsOf(next: () => number, size: number): Latents {

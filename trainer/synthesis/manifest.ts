@@ -17,6 +17,7 @@ const job = z.object({
   checkpoint: z.object({ uri: z.string(), digest: z.string(), images: z.number(), weightsDigest: z.string() }),
   seed: z.number(),
   latents: z.enum(['RandomState', 'Philox']).default('Philox'),
+  label: z.number().optional(),
   resolution: z.number(),
   channels: z.number(),
   labelSize: z.number(),
@@ -56,8 +57,8 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
     ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest
       ? []
       : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
-    ...(['seed', 'latents', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
-      found[field] === mine[field] ? [] : [`${field} ${found[field]} in the folder, ${mine[field]} wanted`],
+    ...(['seed', 'latents', 'label', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
+      found[field] === mine[field] ? [] : [`${field} ${found[field] ?? 'not set'} in the folder, ${mine[field] ?? 'not set'} wanted`],
     ),
   ];
   if (differing.length === 0) return;
@@ -97,6 +98,7 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
     checkpoint: { uri: checkpoint.uri, digest: checkpoint.digest, images: checkpoint.images, weightsDigest },
     seed: run.seed,
     latents: run.latents ?? 'Philox',
+    ...(run.label !== undefined && { label: run.label }),
     resolution: shape.resolution,
     channels: shape.channels,
     labelSize: shape.labelSize,

@@ -12,7 +12,7 @@ import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
 import { existingImages } from './existing.ts';
-import { type Latents, latentsOf } from './latents.ts';
+import { type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
 import { claimImages, finishManifest, imageKey, type ManifestImage } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 
@@ -25,6 +25,7 @@ export async function runSynthesis(
 ): Promise<number> {
   const generator = await openGenerator(run.checkpoint.uri, run.store);
   for (const warning of generator.warnings) print(`warning: ${warning}`);
+  const labels = labelsOf(run, generator.shape.labelSize);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
   const wanted = shardIndexes(run);
@@ -60,7 +61,7 @@ export async function runSynthesis(
         return EXIT.stopped;
       }
       const indexes = missing.slice(first, first + run.minibatch);
-      const made = sampler.sample(inputOf(generator, latents, indexes));
+      const made = sampler.sample(inputOf(generator, latents, labels, indexes));
       for (const [place, index] of indexes.entries()) {
         images.set(index, await writeImage(store, run, generator, index, sampler.resolution, made, place));
       }
@@ -80,18 +81,13 @@ function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[]
   return Array.from({ length: Math.ceil((count - shard) / shards) }, (_, i) => shard + i * shards);
 }
 
-/** The label of image `index` in a conditional network: the classes in turn. */
-function labelOf(index: number, labelSize: number): number | undefined {
-  return labelSize > 0 ? index % labelSize : undefined;
-}
-
-function inputOf({ shape }: OpenGenerator, latentsAt: Latents, indexes: readonly number[]) {
+function inputOf({ shape }: OpenGenerator, latentsAt: Latents, labelOf: Labels, indexes: readonly number[]) {
   const { latentSize, labelSize } = shape;
   const latents = new Float32Array(indexes.length * latentSize);
   const labels = new Float32Array(indexes.length * labelSize);
   for (const [place, index] of indexes.entries()) {
     latents.set(latentsAt(index), place * latentSize);
-    const label = labelOf(index, labelSize);
+    const label = labelOf(index);
     if (label !== undefined) labels[place * labelSize + label] = 1;
   }
   return { latents, ...(labelSize > 0 ? { labels } : {}) };
