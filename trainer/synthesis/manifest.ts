@@ -82,7 +82,8 @@ export async function finishManifest(
     const part = bytes && parseJson(shardManifest, bytes, `${shardKey(shard)} in ${store.uri}`);
     // A part of an earlier, smaller count is not this job's yet.
     if (part?.count !== run.count) return undefined;
-    all.push(...part.images);
+    // One by one: as arguments of one call, a hundred thousand overflow the stack.
+    for (const each of part.images) all.push(each);
   }
   const manifest = jsonBytes({ ...jobOf(run, generator), count: run.count, images: byIndex(all) });
   await store.write(MANIFEST, [manifest]);
