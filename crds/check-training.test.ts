@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkTraining } from './check-training.ts';
-import { type Change, changed } from './validate.cases.ts';
+import { type Change, changed } from './test-objects.ts';
 import { validateManifest } from './validate.ts';
 import type { PGGANTraining } from './v1alpha1/pggan-training.ts';
 

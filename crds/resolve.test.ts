@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { PRESETS } from './presets.ts';
 import { folderOf, resolveNetwork, resolveSchedule, resolveSynthesisRun, resolveTrainingRun } from './resolve.ts';
 import { fingerprintParts, NETWORK_DEFAULTS, parseRunDocument } from './run.ts';
-import { changed } from './validate.cases.ts';
+import { changed } from './test-objects.ts';
 import { validateManifest } from './validate.ts';
 import type { PGGANTraining } from './v1alpha1/pggan-training.ts';
 import { mergePodTemplate } from './v1alpha1/pod-template.ts';

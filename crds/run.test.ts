@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { PgganError } from './errors.ts';
 import { resolveSynthesisRun } from './resolve.ts';
 import { parseRunDocument } from './run.ts';
-import { changed } from './validate.cases.ts';
+import { changed } from './test-objects.ts';
 import { validateManifest } from './validate.ts';
 
 const DOCUMENT = JSON.stringify(document());

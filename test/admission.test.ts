@@ -1,7 +1,9 @@
 /** The API server itself refuses, by our CustomResourceDefinitions alone, what would cost a run; it agrees with the local validator case by case. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { BAD_EDITS, BAD_MANIFESTS, type Change, changed, GOOD, GOOD_EDITS } from '../crds/validate.cases.ts';
+import { BAD_EDITS, GOOD_EDITS } from '../crds/edit.cases.ts';
+import { BAD_MANIFESTS } from '../crds/manifest.cases.ts';
+import { type Change, changed, GOOD } from '../crds/test-objects.ts';
 import { KINDS } from '../crds/crd.ts';
 import { objectSchema, type Structural } from '../crds/structural.ts';
 import { validateManifest } from '../crds/validate.ts';

@@ -1,6 +1,6 @@
 /** Stored objects for the tests of Jobs: the good manifests of the admission table, with changes, as the API server would hand them out. */
 import assert from 'node:assert/strict';
-import { type Change, changed } from '../../crds/validate.cases.ts';
+import { type Change, changed } from '../../crds/test-objects.ts';
 import { validateManifest } from '../../crds/validate.ts';
 import type { SynthesisObject } from '../synthesis/observed.ts';
 import type { TrainingObject } from '../training/expectation.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRunDocument } from '../../crds/run.ts';
-import type { Change } from '../../crds/validate.cases.ts';
+import type { Change } from '../../crds/test-objects.ts';
 import { CONFIG, EVERYTHING, trainingObject } from '../jobs/test-objects.ts';
 import { claimUri } from '../jobs/volumes.ts';
 import type { TrainingFacts } from './job.ts';

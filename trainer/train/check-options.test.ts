@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { PgganError } from '../../crds/errors.ts';
 import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { TrainingRun } from '../../crds/run.ts';
-import { changed } from '../../crds/validate.cases.ts';
+import { changed } from '../../crds/test-objects.ts';
 import { validateManifest } from '../../crds/validate.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { checkOptions } from './check-options.ts';
