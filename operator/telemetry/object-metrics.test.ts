@@ -76,6 +76,19 @@ test('a training tells where it stands, and the losses of each of its resolution
   assert.ok(!text.includes('phase_completion_timestamp_seconds{namespace="research",name="a",resolution="8"}'));
 });
 
+test('a run that was found complete tells its images, and what does not train has no pace', async () => {
+  const { trainings, page } = setting();
+  const phases = [{ resolution: 4, state: 'Complete', endImages: 8000 }];
+  trainings.writer.apply(training('found', { totalKimg: 8, phases, conditions: [{ type: 'Succeeded', status: 'True' }] }));
+  trainings.writer.apply(training('paused', HALFWAY));
+  trainings.writer.apply(training('runs', { ...HALFWAY, conditions: [{ type: 'Progressing', status: 'True' }] }));
+  const text = await page.metrics();
+  assert.match(text, /^pggan_training_images\{namespace="research",name="found"\} 8000$/m);
+  assert.match(text, /^pggan_training_progress_ratio\{namespace="research",name="found"\} 1$/m);
+  assert.match(text, /^pggan_training_seconds_per_kimg\{namespace="research",name="runs"\} 20$/m);
+  assert.doesNotMatch(text, /^pggan_training_seconds_per_kimg\{namespace="research",name="paused"/m);
+});
+
 test('the samples of a metric stand together below its help and type, whatever their number', async () => {
   const { trainings, page } = setting();
   for (let i = 0; i < 1200; i += 1) trainings.writer.apply(training(`t${i}`, HALFWAY));

@@ -38,23 +38,28 @@ const ofLosses =
       read(losses).map(([value, ...labels]): Sample => [value, resolution, ...labels]),
     );
 
-/** Images of the newest word: progress is told at once, the checkpoint when there is one. */
-const imagesOf = ({ progress, checkpoint }: PGGANTrainingStatus): number => Math.max(progress?.images ?? 0, checkpoint?.images ?? 0);
+/** By the newest word of all: progress is told at once, a checkpoint when there is one, and a run that was found complete has told neither. */
+function imagesOf({ progress, checkpoint, phases = [] }: PGGANTrainingStatus): number {
+  const completed = phases.flatMap(({ state, endImages }) => (state === 'Complete' ? [endImages] : []));
+  return Math.max(0, progress?.images ?? 0, checkpoint?.images ?? 0, ...completed);
+}
 
-const gauge = <T>(
-  name: string,
-  unit: string,
-  help: string,
-  labels: readonly string[],
-  samples: ObjectMetric<T>['samples'],
-): ObjectMetric<T> => ({ name, type: 'gauge', unit, help, labels, samples });
-const counter = <T>(
-  name: string,
-  unit: string,
-  help: string,
-  labels: readonly string[],
-  samples: ObjectMetric<T>['samples'],
-): ObjectMetric<T> => ({ name, type: 'counter', unit, help, labels, samples });
+/** A pace holds for as long as something runs; the last one would be added up with those of others for ever. */
+const pace = (list: readonly Condition[] | undefined, value: number | undefined): readonly Sample[] =>
+  list?.some(({ type, status }) => type === 'Progressing' && status === 'True') ? one(value) : [];
+
+const metricOf =
+  (type: ObjectMetric<never>['type']) =>
+  <T>(name: string, unit: string, help: string, labels: readonly string[], samples: ObjectMetric<T>['samples']): ObjectMetric<T> => ({
+    name,
+    type,
+    unit,
+    help,
+    labels,
+    samples,
+  });
+const gauge = metricOf('gauge');
+const counter = metricOf('counter');
 
 export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
   gauge('pggan_training_info', '1', 'What is trained; always 1.', ['resolution', 'precision'], ({ spec }) => [
@@ -109,11 +114,11 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
     ['resolution'],
     ofLosses((losses) => [[losses.gradientNorm]]),
   ),
-  gauge('pggan_training_seconds_per_kimg', 'seconds', 'Seconds per thousand images, in the last tick.', [], ({ status }) =>
-    one(status.progress?.secondsPerKimg),
+  gauge('pggan_training_seconds_per_kimg', 'seconds', 'Seconds per thousand images, in the last tick; while it trains.', [], ({ status }) =>
+    pace(status.conditions, status.progress?.secondsPerKimg),
   ),
-  gauge('pggan_training_images_per_second', 'images', 'Images per second, in the last tick.', [], ({ status }) =>
-    one(status.progress?.imagesPerSecond),
+  gauge('pggan_training_images_per_second', 'images', 'Images per second, in the last tick; while it trains.', [], ({ status }) =>
+    pace(status.conditions, status.progress?.imagesPerSecond),
   ),
   gauge('pggan_training_progress_timestamp_seconds', 'unix time', 'When the trainer last told of its progress.', [], ({ status }) =>
     one(seconds(status.progress?.time)),
@@ -168,8 +173,8 @@ export const SYNTHESIS_METRICS: readonly ObjectMetric<SynthesisFigures>[] = [
   ),
   gauge('pggan_synthesisjob_images', 'images', 'Images written, over all shards.', [], ({ status }) => one(status.imagesDone)),
   gauge('pggan_synthesisjob_wanted_images', 'images', 'Images wanted, over all shards.', [], ({ spec }) => one(spec.count)),
-  gauge('pggan_synthesisjob_images_per_second', 'images', 'Images per second, over all running shards.', [], ({ status }) =>
-    one(status.imagesPerSecond),
+  gauge('pggan_synthesisjob_images_per_second', 'images', 'Images per second, over all running shards; while it draws.', [], ({ status }) =>
+    pace(status.conditions, status.imagesPerSecond),
   ),
   counter('pggan_synthesisjob_failures_total', 'pods', 'Pods that failed.', [], ({ status }) => one(status.failures)),
 ];

@@ -18,21 +18,14 @@ export function metricsPage({ registry, cluster, leads }: PageOptions): MetricsP
   const pages = async (): Promise<readonly Buffer[]> => {
     const own = Buffer.from(await registry.metrics());
     if (!leads()) return [own];
-    const trainings = cluster.trainings
-      .list()
-      .map((stored) => named<TrainingFigures>(stored, { spec: stored.spec, status: stored.status }));
-    const syntheses = cluster.syntheses
-      .list()
-      .map((stored) => named<SynthesisFigures>(stored, { spec: stored.spec, status: stored.status }));
+    const trainings = cluster.trainings.list().map((stored) => named<TrainingFigures>(stored));
+    const syntheses = cluster.syntheses.list().map((stored) => named<SynthesisFigures>(stored));
     return [own, ...(await exposition(TRAINING_METRICS, trainings)), ...(await exposition(SYNTHESIS_METRICS, syntheses))];
   };
   return { contentType: registry.contentType, pages: shared(pages) };
 }
 
 /** The status of an object is what its schema says, which the API server holds writers to; there is none before the first round. */
-function named<T extends TrainingFigures | SynthesisFigures>(
-  { metadata }: KubeObject,
-  { spec, status }: { readonly spec: T['spec']; readonly status: object | undefined },
-): Named<T> {
-  return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '', object: { spec, status: status ?? {} } as T };
+function named<T>({ metadata, spec, status = {} }: KubeObject & { readonly spec: object; readonly status?: object }): Named<T> {
+  return { namespace: metadata?.namespace ?? '', name: metadata?.name ?? '', object: { spec, status } as T };
 }
