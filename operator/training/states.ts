@@ -31,8 +31,8 @@ const toTheEnd = (made: World): void => {
   made.reconcile();
 };
 
-/** Deleted with DeleteRun in its first phase, all of whose processes have ended. */
-const deletingRun = (more: (made: World) => void = () => undefined) =>
+/** Deleted with DeleteRun in its first phase, all of whose processes have ended; the deletion of the folder has failed where that is told. */
+const deletingRun = (failure?: World['deletionFailure']) =>
   world(
     (made) => {
       intoFirstPhase(made);
@@ -40,7 +40,10 @@ const deletingRun = (more: (made: World) => void = () => undefined) =>
       made.reconcile();
       made.tick();
       made.tick();
-      more(made);
+      if (!failure) return;
+      made.deletionFailure = failure;
+      made.reconcile();
+      made.tick();
     },
     { deletionPolicy: 'DeleteRun' },
   );
@@ -209,20 +212,12 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Run not deleted',
     when: 'the Job that was to delete the run folder failed less than a minute ago',
-    world: deletingRun((made) => {
-      made.deletionFailure = { exitCode: 4, outOfMemory: false, message: 'the bucket is gone' };
-      made.reconcile();
-      made.tick();
-    }),
+    world: deletingRun({ exitCode: 4, outOfMemory: false, message: 'the bucket is gone' }),
   },
   {
     state: "Another's run",
     when: 'that Job found the folder to be of another training',
-    world: deletingRun((made) => {
-      made.deletionFailure = { exitCode: 2, outOfMemory: false, message: 'it belongs to another training' };
-      made.reconcile();
-      made.tick();
-    }),
+    world: deletingRun({ exitCode: 2, outOfMemory: false, message: 'it belongs to another training' }),
   },
 ];
 
