@@ -45,7 +45,7 @@ function perform(run: RunDocument, server: ReportServer, stop: StopRequest, prin
     case 'preflight':
       return runPreflight(run, server, print);
     case 'deleteRun':
-      return deleteRun(openStore(run.run.uri, { s3: run.store, create: false }), run.owner, stop, print);
+      return deleteRun(openStore(run.run.uri, { s3: run.store }), run.owner, stop, print);
     case 'train':
       return runPhase(run, run.task.resolution, { server, stop, print });
   }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { startObjectStore } from '../../test/harness/object-store.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { deleteRun } from './delete-run.ts';
@@ -7,6 +10,7 @@ import { fileStore } from './file-store.ts';
 import { jsonBytes } from './format.ts';
 import { findNewestCheckpoint } from './load-checkpoint.ts';
 import { acquireRun, readOwner, systemClock } from './owner.ts';
+import { openStore } from './open-store.ts';
 import { RUN } from './run-folder.ts';
 import type { Store } from './store.ts';
 import { mayWrite, someCheckpoint, temporaryFolder } from './test-checkpoints.ts';
@@ -31,6 +35,12 @@ test('the owner of a run folder deletes all of it, and deleting what is gone is 
   assert.equal(await deleteRun(store, OWNER, { requested: false }, ignore), 0);
   assert.deepEqual(await keysOf(store), []);
   assert.equal(await deleteRun(store, OWNER, { requested: false }, ignore), 0);
+});
+
+test('a folder that somebody has removed already is deleted, and is not made again', async (t) => {
+  const folder = join(await temporaryFolder(t), 'gone');
+  assert.equal(await deleteRun(openStore(pathToFileURL(folder).href), OWNER, { requested: false }, ignore), 0);
+  assert.ok(!existsSync(folder));
 });
 
 test('so it is in an object store, and the folder beside it stays', async (t) => {
