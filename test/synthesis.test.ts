@@ -114,6 +114,16 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     assert.notEqual(sha256(join(other, 'images/000000.png')), sha256(join(reference, 'images/000000.png')));
   });
 
+  test('draws from other latents, and no class of a network that has none, as the command line says', async (t) => {
+    const out = join(workspace.folder, 'typed-philox');
+    const options = ['--num-pngs', '1', '--seed', String(SEED), '--threads', '1', '--out', out];
+    await succeeded(pggan(t, ['synthesize', run, ...options, '--latents', 'Philox']));
+    assert.notEqual(sha256(join(out, 'images/000000.png')), sha256(join(reference, 'images/000000.png')));
+    const labelled = pggan(t, ['synthesize', run, ...options, '--label', '0', '--out', `${out}-0`]);
+    assert.equal((await labelled.ended).code, 2);
+    assert.match(labelled.errors.join('\n'), /OptionsInvalid: spec.label is 0, but the network was trained without labels/);
+  });
+
   test('draws the same bytes with three shards as with one, and has no manifest before the last shard is done', async (t) => {
     const output = join(workspace.folder, 'sharded');
     const job = typedJob(3);

@@ -1,6 +1,6 @@
 /** `pggan start | status | synthesize`: the commands that need no cluster. Wiring only. */
 import { basename, dirname, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { slug } from './data.ts';
 import { listenForStop, type Outcome, type StopReason } from './drive.ts';
@@ -16,6 +16,16 @@ import { folderUri, trainerCommand } from './trainer.ts';
 /** What a shell calls the end by a signal: 128 and its number. */
 const EXIT_SIGINT = 130;
 const EXIT_SIGPIPE = 141;
+
+type SynthesizeOptions = {
+  readonly numPngs: number;
+  readonly seed: number;
+  readonly latents: string;
+  readonly label?: number;
+  readonly minibatch: number;
+  readonly threads: number;
+  readonly out?: string;
+};
 
 const screen = createScreen(process.stdout);
 // A reader that has gone (`| head`) is no error of ours; what trains is saved first.
@@ -58,10 +68,16 @@ program
   .argument('<run>', 'run folder, or folder of one checkpoint')
   .requiredOption('--num-pngs <count>', 'images wanted', integer)
   .option('--seed <number>', 'seed of the latent vectors', integer, 1000)
+  .addOption(
+    new Option('--latents <kind>', "how the seed becomes latents: NumPy's, as the original's, or numbers of each image's own")
+      .choices(['RandomState', 'Philox'])
+      .default('RandomState'),
+  )
+  .option('--label <class>', 'class of all images, from 0, of a network with labels; default: its classes in turn', integer)
   .option('--minibatch <count>', 'images drawn at a time', integer, 8)
   .option('--threads <count>', 'threads of one operation', integer, 2)
   .option('--out <folder>', 'where the images go; default: <run>-<count> beside the run')
-  .action(async (folder: string, options: { numPngs: number; seed: number; minibatch: number; threads: number; out?: string }) => {
+  .action(async (folder: string, options: SynthesizeOptions) => {
     const source = resolve(folder);
     const out = resolve(options.out ?? `${source}-${options.numPngs}`);
     const known = readState(source);
@@ -74,6 +90,8 @@ program
         checkpoint: { uri: known?.run ?? folderUri(source) },
         count: options.numPngs,
         seed: options.seed,
+        latents: options.latents,
+        ...(options.label !== undefined && { label: options.label }),
         minibatch: options.minibatch,
         threads: options.threads,
         output: { uri: folderUri(dirname(out)) },

@@ -7,18 +7,25 @@ import type { Store } from '../checkpoint/store.ts';
 import { imageKey, type ManifestImage } from './manifest.ts';
 import type { OpenGenerator } from './open-generator.ts';
 
+/** Told after each image: looking through thousands takes minutes, in which the process is alive, and may be asked to stop. */
+export type Watch = { readonly step: () => void; readonly stop: { readonly requested: boolean } };
+
 export type Existing = {
   readonly images: Map<number, ManifestImage>;
   /** Why an image that is there is not taken, in words. */
   readonly refused: readonly string[];
 };
 
-/** One request per image that is there; a restart after 6,300 images of 512x512 reads them all. @throws {PgganError} of the store */
+/**
+ * One request per image that is there; a restart after 6,300 images of 512x512 reads them all. Ends early where a stop is requested: what was
+ * not looked at is then missing. @throws {PgganError} of the store
+ */
 export async function existingImages(
   store: Store,
   run: Pick<SynthesisRun, 'seed'>,
   { shape, checkpoint }: Pick<OpenGenerator, 'shape' | 'checkpoint'>,
   wanted: readonly number[],
+  { step, stop }: Watch,
 ): Promise<Existing> {
   const present = new Set((await store.list('images/')).map(({ key }) => key));
   const images = new Map<number, ManifestImage>();
@@ -26,7 +33,9 @@ export async function existingImages(
   for (const index of wanted) {
     const file = imageKey(index);
     const bytes = present.has(file) ? await store.read(file) : undefined;
+    if (stop.requested) break;
     if (!bytes) continue;
+    step();
     const side = shape.resolution;
     const reason = whyNot(bytes, side, { Synthetic: 'true', Seed: String(run.seed), Index: String(index), Checkpoint: checkpoint.digest });
     if (reason === undefined) images.set(index, { index, file, sha256: digestOf([bytes]).sha256 });
@@ -38,8 +47,9 @@ export async function existingImages(
 /** Every chunk of a PNG carries a checksum, its pixels a second one. */
 function whyNot(bytes: Uint8Array, side: number, text: Readonly<Record<string, string>>): string | undefined {
   try {
+    const [width, height] = pixelsOf(bytes);
+    if (width !== side || height !== side) return `has ${width}x${height} pixels instead of ${side}x${side}`;
     const png = decode(bytes, { checkCrc: true });
-    if (png.width !== side || png.height !== side) return `has ${png.width}x${png.height} pixels instead of ${side}x${side}`;
     const other = Object.keys(text).find((key) => png.text[key] !== text[key]);
     return other === undefined
       ? undefined
@@ -47,4 +57,10 @@ function whyNot(bytes: Uint8Array, side: number, text: Readonly<Record<string, s
   } catch (error) {
     return `is damaged (${asError(error).message})`;
   }
+}
+
+/** By the header (PNG, 11.2.1), before memory is taken for as many as a stranger's file may claim. @throws {RangeError} where there is none */
+function pixelsOf(bytes: Uint8Array): readonly [width: number, height: number] {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return [header.getUint32(16), header.getUint32(20)];
 }

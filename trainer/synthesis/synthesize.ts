@@ -45,7 +45,7 @@ export async function runSynthesis(
     if (lasting) writeTermination(progress);
   };
 
-  const { images, refused } = await existingImages(store, run, generator, wanted);
+  const { images, refused } = await existingImages(store, run, generator, wanted, { step: () => server.step(), stop });
   for (const reason of refused) print(`warning: ${reason}; it is made again`);
   const missing = wanted.filter((index) => !images.has(index));
   const started = performance.now();
