@@ -36,8 +36,11 @@ class Crew {
   }
 
   ask(key: string, seconds: number): void {
-    if (seconds === 0) this.asked.add(key);
-    else this.askedFor.set(key, Math.min(this.askedFor.get(key) ?? Infinity, this.#clock.seconds() + seconds));
+    const now = this.#clock.seconds();
+    const earlier = this.askedFor.get(key) ?? Infinity;
+    // A wish that has come due waits in the queue already: the new one is another, for its own time.
+    if (seconds === 0 || earlier <= now) this.asked.add(key);
+    if (seconds > 0) this.askedFor.set(key, earlier <= now ? now + seconds : Math.min(earlier, now + seconds));
   }
 
   /** What somebody waits for at this moment. */
