@@ -1,8 +1,9 @@
 /** A run whose object store goes away and that is then asked to stop: nothing is lost, and nobody waits for the store. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { findNewestCheckpoint } from '../trainer/checkpoint/load-checkpoint.ts';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { startFaultProxy } from './harness/fault-proxy.ts';
@@ -51,4 +52,33 @@ test('the last checkpoint is staged before anything waits for the store; the nex
   const [ours, theirs] = await Promise.all(digests);
   assert.ok(ours !== undefined);
   assert.equal(ours, theirs);
+});
+
+test('a stop at the very last image, while the store takes no pictures, leaves a run that is complete with its network; the next start draws', async (t) => {
+  const workspace = await createWorkspace(4);
+  t.after(() => workspace.remove());
+  // One tick: the first picture after the beginning is the one at the end.
+  const spec = { totalKimg: 1, schedule: { minibatchBase: 16, tickKimgBase: 2 } };
+  const run = runDocumentOf(workspace.manifest('tiny', 'last', spec), join(workspace.folder, 'runs'), 4);
+  const store = openStore(run.run.uri);
+  const folder = fileURLToPath(run.run.uri);
+  const [samples, aside] = [join(folder, 'samples'), join(folder, 'aside')];
+
+  const first = train(t, run);
+  await progressWhen(first, ({ picture }) => picture !== undefined);
+  renameSync(samples, aside);
+  writeFileSync(samples, 'no folder for pictures');
+  await progressWhen(first, ({ waiting }) => waiting?.code === 'StoreUnavailable');
+  process.kill(first.pid, 'SIGTERM');
+  assert.equal((await first.ended).code, 75, [...first.lines, ...first.errors].join('\n'));
+  assert.match(first.lines.join('\n'), /warning: the store took no pictures of the end of this phase/);
+  const { images, phaseEnd, weightsDigest } = (await findNewestCheckpoint(store))?.checkpoint.manifest ?? assert.fail();
+  assert.deepEqual([images >= 1000, phaseEnd], [true, 4]);
+  assert.ok(await store.head('snapshots/network-final.safetensors'));
+
+  rmSync(samples);
+  renameSync(aside, samples);
+  await succeeded(train(t, run));
+  for (const picture of ['growth.png', 'losses.png']) assert.ok(existsSync(join(samples, picture)), picture);
+  assert.equal((await findNewestCheckpoint(store))?.checkpoint.manifest.weightsDigest, weightsDigest);
 });

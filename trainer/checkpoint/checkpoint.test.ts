@@ -7,11 +7,11 @@ import { PgganError } from '../../crds/errors.ts';
 import { judge } from '../../test/harness/judge.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import { fileStore } from './file-store.ts';
-import { checkpointKey, fileName, jsonBytes, MANIFEST, TENSOR_FILES } from './format.ts';
+import { checkpointKey, FINAL_NETWORK, fileName, jsonBytes, MANIFEST, TENSOR_FILES } from './format.ts';
 import { findNewestCheckpoint, listCheckpoints, loadNewestCheckpoint } from './load-checkpoint.ts';
 import { joinLogs } from '../report/run-log.ts';
 import { applyRetention } from './retention.ts';
-import { floatsOf } from './safetensors.ts';
+import { floatsOf, parseSafetensors } from './safetensors.ts';
 import type { Store } from './store.ts';
 import { mayWrite, someCheckpoint, someState, temporaryFolder } from './test-checkpoints.ts';
 
@@ -56,6 +56,32 @@ test('figures of the saved weights stand in the manifest, also after logs were a
   assert.deepEqual([found?.checkpoint.manifest.metrics, found?.checkpoint.manifest.phaseEnd], [metrics, 4]);
   assert.ok(!('metrics' in (await saveCheckpoint(store, someCheckpoint(256, 1, { parent: measured }), mayWrite)).manifest));
 });
+
+for (const [when, images] of [
+  ['trained further', 256],
+  ['found at its end', 128],
+] as const) {
+  test(`the final network of a run that was ${when} is there before its last checkpoint is marked as such`, async (t) => {
+    const store = fileStore(await temporaryFolder(t));
+    const parent = await saveCheckpoint(store, someCheckpoint(128, 1), mayWrite);
+    const last = someCheckpoint(images, 2, { parent, phaseEnd: 4, finalNetwork: { model: 'the averaged generator' } });
+    const refusing: Store = {
+      ...store,
+      async write(key, parts, condition) {
+        if (key === FINAL_NETWORK) throw new PgganError('StoreUnavailable', `cannot write ${key}`);
+        return store.write(key, parts, condition);
+      },
+    };
+    await assert.rejects(saveCheckpoint(refusing, last, mayWrite), { code: 'StoreUnavailable' });
+    assert.deepEqual((await loadNewestCheckpoint(store))?.checkpoint.manifest, parent.manifest);
+
+    await saveCheckpoint(store, last, mayWrite);
+    assert.equal((await findNewestCheckpoint(store))?.checkpoint.manifest.phaseEnd, 4);
+    const { tensors, metadata } = parseSafetensors((await store.read(FINAL_NETWORK)) ?? assert.fail(), FINAL_NETWORK);
+    assert.deepEqual(metadata, last.finalNetwork);
+    assert.deepEqual([...tensors.keys()].sort(), [...last.files['generator-ema'].tensors.keys()].sort());
+  });
+}
 
 test('only what is asked for is read and verified', async (t) => {
   const root = await temporaryFolder(t);

@@ -10,6 +10,7 @@ import {
   describeCheckpoint,
   digestOf,
   digestOfWeights,
+  FINAL_NETWORK,
   type FileDigest,
   FORMAT_VERSION,
   fileName,
@@ -38,6 +39,8 @@ export type CheckpointContent = {
   readonly origin?: CheckpointRef | undefined;
   /** The resolution whose phase ends here. */
   readonly phaseEnd?: number | undefined;
+  /** For the last checkpoint of a run: what the file of its generator, FINAL_NETWORK, says of itself. That file is there before the commit. */
+  readonly finalNetwork?: Readonly<Record<string, string>> | undefined;
   /** Measured on exactly these weights. */
   readonly metrics?: CheckpointManifest['metrics'];
   readonly time: Date;
@@ -108,6 +111,7 @@ async function writeFiles(content: CheckpointContent, write: WriteFile): Promise
     Promise.all(tensors),
     write(key + fileName('state', state.attempt), [jsonBytes(checkpointState.parse(state))]),
     writeSegments(content, write),
+    writeFinalNetwork(content, write),
   ] as const;
   await Promise.allSettled([...tensors, ...all]);
   const [digests, stateDigest, segments] = await Promise.all(all);
@@ -115,6 +119,10 @@ async function writeFiles(content: CheckpointContent, write: WriteFile): Promise
 }
 
 type WriteFile = (name: string, parts: readonly Uint8Array[]) => Promise<FileDigest>;
+
+async function writeFinalNetwork({ files, finalNetwork }: CheckpointContent, write: WriteFile): Promise<void> {
+  if (finalNetwork) await write(FINAL_NETWORK, serializeSafetensors(files['generator-ema'].tensors, finalNetwork));
+}
 
 function manifestOf(
   content: CheckpointContent,
@@ -141,12 +149,14 @@ function manifestOf(
 
 async function amend(store: Store, parent: CommittedCheckpoint, content: CheckpointContent, guard: Guard): Promise<CommittedCheckpoint> {
   const phaseEnd = content.phaseEnd ?? parent.manifest.phaseEnd;
-  if (phaseEnd === parent.manifest.phaseEnd && Object.values(content.logs).every((lines) => lines === '')) return parent;
-  const before = await store.head(parent.key + MANIFEST);
-  const segments = await writeSegments(content, async (name, parts) => {
+  const write: WriteFile = async (name, parts) => {
     await writeWhole(store, name, parts);
     return digestOf(parts);
-  });
+  };
+  await writeFinalNetwork(content, write);
+  if (phaseEnd === parent.manifest.phaseEnd && Object.values(content.logs).every((lines) => lines === '')) return parent;
+  const before = await store.head(parent.key + MANIFEST);
+  const segments = await writeSegments(content, write);
   const manifest = { ...parent.manifest, phaseEnd, segments: [...parent.manifest.segments, ...segments] };
   await guard();
   return commit(store, parent.key, manifest, before ? { kind: 'version', version: before.version } : { kind: 'absent' });

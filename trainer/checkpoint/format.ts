@@ -8,6 +8,8 @@ import { compareNames, type TensorTable } from './safetensors.ts';
 export const FORMAT_VERSION = 1;
 export const CHECKPOINTS = 'checkpoints/';
 export const MANIFEST = 'checkpoint.json';
+/** The network that a run was for: its averaged generator at the end. A run that has its last checkpoint has this file too. */
+export const FINAL_NETWORK = 'snapshots/network-final.safetensors';
 
 /** The tensor files of a checkpoint. The Adam files hold first and second moments under the variables' names. */
 export const TENSOR_FILES = ['generator', 'discriminator', 'generator-ema', 'adam-generator', 'adam-discriminator'] as const;

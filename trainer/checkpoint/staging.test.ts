@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { joinLogs } from '../report/run-log.ts';
 import { type CheckpointContent, saveCheckpoint } from './checkpoint.ts';
 import { fileStore } from './file-store.ts';
-import { checkpointKey, type CommittedCheckpoint, fileName } from './format.ts';
+import { checkpointKey, type CommittedCheckpoint, FINAL_NETWORK, fileName } from './format.ts';
 import { loadNewestCheckpoint } from './load-checkpoint.ts';
 import { stage, stagingFolder, uploadStaged } from './staging.ts';
 import { mayWrite, someCheckpoint, temporaryFolder } from './test-checkpoints.ts';
@@ -34,6 +34,18 @@ test('what continues the newest checkpoint goes into the store, with its log lin
   await saveCheckpoint(straight, content, mayWrite);
   assert.deepEqual(checkpoint.manifest, (await loadNewestCheckpoint(straight))?.checkpoint.manifest);
   assert.equal((await joinLogs(store, undefined, assert.fail))['log.txt'], 'tick at 10\ntick at 20\ntick at 30\n');
+  assert.deepEqual(await fileStore(folder).list(''), []);
+});
+
+test('the last checkpoint of a run brings the final network along', async (t) => {
+  const { store, at20, folder } = await run(t);
+  const content = { ...of(3, 30, at20), finalNetwork: { model: 'the averaged generator' } };
+  await stage(folder, content);
+  await uploadStaged(folder, store, mayWrite);
+  const straight = fileStore(await temporaryFolder(t));
+  await saveCheckpoint(straight, content, mayWrite);
+  const network = (await store.read(FINAL_NETWORK)) ?? assert.fail();
+  assert.ok(network.equals((await straight.read(FINAL_NETWORK)) ?? assert.fail()));
   assert.deepEqual(await fileStore(folder).list(''), []);
 });
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
 import { type CheckpointContent, type Guard, saveCheckpoint } from './checkpoint.ts';
 import { fileStore } from './file-store.ts';
-import { type CommittedCheckpoint, fileName, nameOf } from './format.ts';
+import { type CommittedCheckpoint, FINAL_NETWORK, fileName, nameOf } from './format.ts';
 import { findNewestCheckpoint, type LoadedCheckpoint, loadNewestCheckpoint } from './load-checkpoint.ts';
+import { parseSafetensors } from './safetensors.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -52,19 +53,25 @@ export async function uploadStaged(folder: string, store: Store, guard: Guard): 
     await clearStaged(folder);
     return `a checkpoint that waited in ${folder} is damaged and was dropped: ${staged}`;
   }
-  const { checkpoint, logs } = staged;
+  const { checkpoint } = staged;
   const newest = (await findNewestCheckpoint(store))?.checkpoint;
   const text = `the checkpoint after ${checkpoint.manifest.images} images, which waited in ${folder},`;
   if (!continues(checkpoint, newest, store)) {
     await clearStaged(folder);
     return `${text} was dropped: the run has gone on without it`;
   }
-  await saveCheckpoint(store, contentOf(checkpoint, logs), guard);
+  await saveCheckpoint(store, contentOf(staged), guard);
   await clearStaged(folder);
   return `${text} was saved first`;
 }
 
-async function readStaged(folder: string): Promise<{ checkpoint: LoadedCheckpoint; logs: Record<string, string> } | string | undefined> {
+type Staged = {
+  readonly checkpoint: LoadedCheckpoint;
+  readonly logs: Readonly<Record<string, string>>;
+  readonly finalNetwork: CheckpointContent['finalNetwork'];
+};
+
+async function readStaged(folder: string): Promise<Staged | string | undefined> {
   const staging = fileStore(folder);
   try {
     const found = await loadNewestCheckpoint(staging);
@@ -75,7 +82,8 @@ async function readStaged(folder: string): Promise<{ checkpoint: LoadedCheckpoin
       // The segments before its own are in the store.
       if (lines) logs[log] = lines.toString();
     }
-    return { checkpoint: found.checkpoint, logs };
+    const network = await staging.read(FINAL_NETWORK);
+    return { checkpoint: found.checkpoint, logs, finalNetwork: network && parseSafetensors(network, FINAL_NETWORK).metadata };
   } catch (error) {
     if (error instanceof PgganError && error.code === 'CheckpointInvalid') return error.message;
     throw error;
@@ -89,7 +97,7 @@ function continues({ manifest, state }: LoadedCheckpoint, newest: CommittedCheck
   return manifest.parent?.digest === newest.ref.digest || nameOf(newest.manifest, 'state') === fileName('state', state.attempt);
 }
 
-function contentOf({ key, manifest, files, state }: LoadedCheckpoint, logs: Readonly<Record<string, string>>): CheckpointContent {
+function contentOf({ checkpoint: { key, manifest, files, state }, logs, finalNetwork }: Staged): CheckpointContent {
   const { images, parent, phaseEnd, metrics, time } = manifest;
   const segments = manifest.segments.slice(0, manifest.segments.length - Object.keys(logs).length);
   return {
@@ -100,6 +108,7 @@ function contentOf({ key, manifest, files, state }: LoadedCheckpoint, logs: Read
     // All that a save asks of it.
     parent: parent === null ? undefined : { key, ref: parent, manifest: { ...manifest, images: parent.images, segments } },
     phaseEnd: phaseEnd ?? undefined,
+    finalNetwork,
     metrics,
     time: new Date(time),
   };

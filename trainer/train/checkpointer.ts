@@ -15,6 +15,9 @@ import type { Stopwatch } from './stopwatch.ts';
 import { toTensorFiles } from './tensor-files.ts';
 import type { Measured } from './tick-metrics.ts';
 
+/** What ends with a checkpoint: the phase of a resolution, and with the last one the run, whose network says this of itself. */
+export type PhaseEnd = Pick<CheckpointContent, 'phaseEnd' | 'finalNetwork'>;
+
 export interface Checkpointer {
   /** The newest checkpoint of the run: the one restored, or the one saved last. */
   readonly newest: CommittedCheckpoint | undefined;
@@ -29,10 +32,10 @@ export interface Checkpointer {
   /** Copies the variables and saves them in the background. */
   begin(position: Position): Promise<void>;
   /**
-   * Waits for what is in flight, then saves, and returns when that is done; `phaseEnd` is the resolution whose phase ends here. After a
-   * request to stop, what is in flight is tried once, and the new checkpoint staged before it is saved.
+   * Waits for what is in flight, then saves, and returns when that is done. After a request to stop, what is in flight is tried once, and
+   * the new checkpoint staged before it is saved.
    */
-  finish(position: Position, phaseEnd?: number): Promise<Exclude<SaveEnd, { kind: 'abandoned' }>>;
+  finish(position: Position, end?: PhaseEnd): Promise<Exclude<SaveEnd, { kind: 'abandoned' }>>;
   /** Ends the background thread. */
   close(): Promise<void>;
 }
@@ -89,7 +92,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     const { microbatch } = scheduleAt(run.schedule, imagesAtIterationStart);
     return { ...options.environment, ...(microbatch === undefined ? {} : { microbatch }) };
   };
-  const contentAt = (position: Position, logs: CheckpointContent['logs'], phaseEnd?: number): CheckpointContent => ({
+  const contentAt = (position: Position, logs: CheckpointContent['logs'], end: PhaseEnd = {}): CheckpointContent => ({
     images: position.images,
     files: toTensorFiles(open.options.shape, session.snapshot()),
     state: {
@@ -103,17 +106,17 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     logs,
     parent: newest,
     origin: origin?.checkpoint,
-    phaseEnd,
+    ...end,
     metrics: measured?.images === position.images ? measured.values : undefined,
     time: new Date(),
   });
-  const save = (position: Position, phaseEnd?: number): Promise<SaveEnd> => {
+  const save = (position: Position, end?: PhaseEnd): Promise<SaveEnd> => {
     const pending = log.pending();
     const last = stop.requested;
     // The lines of a save that was given up are in the last one too, which nothing follows.
     committed = last ? undefined : () => pending.committed();
     begun = { images: position.images, seconds: watch.total() };
-    return saver.save({ content: contentAt(position, pending.logs, phaseEnd), logs: log.whole(), last });
+    return saver.save({ content: contentAt(position, pending.logs, end), logs: log.whole(), last });
   };
 
   return {
@@ -141,12 +144,12 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
       // What goes wrong is thrown by check().
       inFlight.catch(() => undefined);
     },
-    async finish(position, phaseEnd) {
+    async finish(position, end) {
       for (;;) {
         if (!stop.requested) await inFlight;
-        inFlight = save(position, phaseEnd);
-        const end = await inFlight;
-        if (end.kind !== 'abandoned') return end;
+        inFlight = save(position, end);
+        const saved = await inFlight;
+        if (saved.kind !== 'abandoned') return saved;
       }
     },
     close: () => saver.close(),

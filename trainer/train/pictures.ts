@@ -8,7 +8,6 @@ import type { Dataset } from '../data/dataset.ts';
 import { gridPng, gridSize, type ImageBatch } from '../report/grid.ts';
 import { type GrowthColumn, growthPng } from '../report/growth.ts';
 import { lossesPng } from '../report/losses.ts';
-import { METRICS } from '../report/run-log.ts';
 import { createSampler } from '../synthesis/sampler.ts';
 import { fadeOf, labelRows } from './feeds.ts';
 import type { Random } from './random.ts';
@@ -27,10 +26,10 @@ export interface Pictures {
   reals(): Promise<void>;
   /** The run's fixed latents through the averaged generator; returns the picture's key in the run folder. */
   fakes(session: Session, images: number, moment: Moment): Promise<string>;
-  /** The same latents at the end of each phase, side by side. */
-  growth(): Promise<string>;
-  /** Losses against images shown, from the published metrics.jsonl; at the end of each phase. */
-  losses(): Promise<void>;
+  /** The same latents at the end of each phase, side by side; the last column is the session as it is. */
+  growth(session: Session, images: number, moment: Moment): Promise<string>;
+  /** Losses against images shown, from the lines of metrics.jsonl; at the end of each phase. */
+  losses(metrics: string): Promise<void>;
 }
 
 export function createPictures(run: TrainingRun, store: Store, dataset: Dataset, options: StepOptions, random: Random): Pictures {
@@ -80,7 +79,16 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
         }),
       );
     },
-    async growth() {
+    async growth(session, images, moment) {
+      const few = {
+        latents: input.latents.subarray(0, GROWTH_ROWS * shape.latentSize),
+        ...(input.labels ? { labels: input.labels.subarray(0, GROWTH_ROWS * shape.labelSize) } : {}),
+      };
+      const column = (resolution: number, made: ImageBatch['data'], shown: number): GrowthColumn => ({
+        resolution,
+        images: batch(made, resolution, GROWTH_ROWS),
+        caption: `${Math.round(shown / 1000)} kimg`,
+      });
       // One column per resolution: where totalKimg was raised, the last end of its phase.
       const drawn = new Map<number, GrowthColumn>();
       for (const { key, committed } of (await listCheckpoints(store)).toReversed()) {
@@ -94,30 +102,22 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
           minibatch: GROWTH_ROWS,
           mode: 'eager',
         });
-        const few = {
-          latents: input.latents.subarray(0, GROWTH_ROWS * shape.latentSize),
-          ...(input.labels ? { labels: input.labels.subarray(0, GROWTH_ROWS * shape.labelSize) } : {}),
-        };
-        drawn.set(sampler.resolution, {
-          resolution: sampler.resolution,
-          images: batch(sampler.sample(few), sampler.resolution, GROWTH_ROWS),
-          caption: `${Math.round(checkpoint.manifest.images / 1000)} kimg`,
-        });
+        drawn.set(sampler.resolution, column(sampler.resolution, sampler.sample(few), checkpoint.manifest.images));
         sampler.dispose();
       }
+      drawn.set(moment.resolution, column(moment.resolution, session.sample(few, fadeOf(moment.lod)), images));
       const png = await growthPng([...drawn.values()], {
         side: Math.min(Math.max(shape.resolution, GROWTH_SIDE.least), GROWTH_SIDE.most),
         text: text('synthetic images, one column per resolution; not for diagnosis'),
       });
       return write('samples/growth.png', png);
     },
-    async losses() {
-      const metrics = await store.read(METRICS);
+    async losses(metrics) {
       const png = await lossesPng({
         title: `${run.owner.namespace}/${run.owner.name}`,
         schedule: run.schedule,
         gradientTarget: run.loss.wganTarget,
-        metrics: metrics?.toString() ?? '',
+        metrics,
         text: text('losses, scores and gradient norm per resolution'),
       });
       if (png) await write('samples/losses.png', png);

@@ -5,15 +5,15 @@ import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
 import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { modelFacts } from '../export/model-facts.ts';
 import { layerTable } from '../networks/layer-table.ts';
 import { createEventsWriter } from '../report/events.ts';
-import { joinLogs, runLog } from '../report/run-log.ts';
+import { joinLogs, METRICS, runLog } from '../report/run-log.ts';
 import type { ReportServer } from '../report/server.ts';
 import { startOf, startValues } from './begin.ts';
 import { checkMemory, phasesAhead } from './check-memory.ts';
 import { createCheckpointer } from './checkpointer.ts';
 import { type FeedStream, openFeedStream } from './feed-stream.ts';
-import { writeFinalNetwork } from './final-network.ts';
 import { programKey, trainLoop } from './loop.ts';
 import { openRun, type OpenRun } from './open-run.ts';
 import { createPictures } from './pictures.ts';
@@ -154,18 +154,18 @@ async function trainPhase(
     const { position } = end;
     const last = scheduleAt(run.schedule, position.imagesAtIterationStart);
     const isLast = position.images >= run.totalKimg * 1000;
+    // Before the checkpoint that completes the phase: nobody would come back for them afterwards.
     const drawn = await unlessStopping(stop, async () => {
       session.enter(programKey(last));
       await picture(position.images, last);
-      // Before the checkpoint that makes the run complete: nobody would come back for it afterwards.
-      if (isLast) await writeFinalNetwork(store, run, open, session, position.images, last.lod);
+      await watch.maintenance(() => pictures.losses(log.whole()[METRICS] ?? ''));
+      if (isLast) await watch.maintenance(async () => reporter.tell({ picture: await pictures.growth(session, position.images, last) }));
       return true;
     });
-    if (!drawn) return await points.leave(position);
-    const saved = await points.finish(position, resolution);
-    if (saved.kind === 'staged') return await points.leave(position, saved);
-    await pictures.losses();
-    if (isLast) reporter.tell({ picture: await pictures.growth() });
+    const facts = { record: open.record, run, shape: options.shape, images: position.images, lod: last.lod };
+    const saved = await points.finish(position, { phaseEnd: resolution, ...(isLast && { finalNetwork: modelFacts(facts) }) });
+    if (!drawn) print('warning: the store took no pictures of the end of this phase: the checkpoint is complete without them');
+    if (!drawn || saved.kind === 'staged') return await points.leave(position, saved);
     reporter.tell({ state: 'Complete', images: position.images }, true);
     print(
       `phase ${resolution}x${resolution} complete after ${kimgText(position.images)} kimg; steps waited ${feeds.waitedSeconds().toFixed(1)} s for images`,

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import type { SaveEnd } from '../checkpoint/saver.ts';
 import type { EventsWriter } from '../report/events.ts';
-import type { Checkpointer } from './checkpointer.ts';
+import type { Checkpointer, PhaseEnd } from './checkpointer.ts';
 import type { Position } from './loop.ts';
 import type { Reporter } from './reporter.ts';
 import type { StopRequest } from './stop.ts';
@@ -14,8 +14,8 @@ type Kept = Exclude<SaveEnd, { kind: 'abandoned' }>;
 export interface SavePoints {
   /** Begins a checkpoint. What training stands still for: the events before it, and the copy of all variables. */
   begin(position: Position): Promise<void>;
-  /** Saves, and returns when that is done; `phaseEnd` is the resolution whose phase ends here. */
-  finish(position: Position, phaseEnd?: number): Promise<Kept>;
+  /** Saves, and returns when that is done. */
+  finish(position: Position, end?: PhaseEnd): Promise<Kept>;
   /** Ends on request: saves what is not saved yet, where `kept` does not say that it is, tells so, and returns the exit code. */
   leave(position: Position, kept?: Kept): Promise<number>;
   /** Waits while the store is full: training beyond a checkpoint that cannot be saved would only be lost. */
@@ -33,12 +33,12 @@ export type SavePointsOptions = {
 
 export function createSavePoints({ checkpointer, events, reporter, watch, stop, print }: SavePointsOptions): SavePoints {
   const isFull = (): boolean => checkpointer.waiting?.code === 'StoreFull';
-  const finish = (position: Position, phaseEnd?: number): Promise<Kept> =>
+  const finish = (position: Position, end?: PhaseEnd): Promise<Kept> =>
     watch.maintenance(async () => {
       reporter.tell({ state: 'Checkpointing' });
       if (!stop.requested) await unlessStopping(stop, () => events.flush());
       // Somebody waits now, and nothing may stand before the checkpoint: not even a store that is away.
-      const saving = checkpointer.finish(position, phaseEnd);
+      const saving = checkpointer.finish(position, end);
       if (stop.requested) await Promise.allSettled([saving, unlessStopping(stop, () => events.flush())]);
       return saving;
     });

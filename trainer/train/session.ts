@@ -21,8 +21,8 @@ export interface Session {
   sample(input: SampleInput, fade?: number): Float32Array;
   /** Sets the moments of Adam of both networks to zero. */
   resetOptimizer(): void;
-  /** Copies of all variables of the run, at the final resolution, or of those named; each in a buffer of its own, to be given away. */
-  snapshot(names?: (name: string) => boolean): VariableValues;
+  /** Copies of all variables of the run, at the final resolution; each in a buffer of its own, to be given away. */
+  snapshot(): VariableValues;
   dispose(): void;
 }
 
@@ -80,9 +80,9 @@ export function createSession(options: StepOptions, mode: ProgramDefinition['mod
       const { program, names } = running();
       program.write(new Map([...program.read(names.filter(isMoment))].map(([name, value]) => [name, new Float32Array(value.length)])));
     },
-    snapshot(wanted = () => true) {
-      const kept = [...all].filter(([name]) => wanted(name)).map(([name, value]) => [name, value.slice()] as const);
-      return new Map([...kept, ...(current?.program.read(current.names.filter(wanted)) ?? [])]);
+    snapshot() {
+      const kept = [...all].map(([name, value]) => [name, value.slice()] as const);
+      return new Map([...kept, ...(current?.program.read(current.names) ?? [])]);
     },
     dispose() {
       current?.program.dispose();

@@ -36,7 +36,7 @@ export function toTensorFiles(shape: NetworkShape, values: VariableValues): Tens
 }
 
 /** One of them. */
-export function toTensorFile(shape: NetworkShape, file: TensorFileName, values: VariableValues): TensorTable {
+function toTensorFile(shape: NetworkShape, file: TensorFileName, values: VariableValues): TensorTable {
   return new Map(
     tensorsOf(shape, file).map(({ variable, tensor, shape: dimensions }) => {
       const value = values.get(variable);
