@@ -22,11 +22,14 @@ export type Found<Name extends TensorFileName> = {
 
 const CHECKPOINT = /^(.*)\/(checkpoints\/\d{12})\/?$/;
 
-/** The checkpoint that loadFrom would load, without reading a tensor. */
-export async function findFrom(uri: string, s3: Access | undefined): Promise<CommittedCheckpoint> {
+/** The checkpoint that loadFrom would load, with its run folder; no tensor is read. */
+export async function findFrom(
+  uri: string,
+  s3: Access | undefined,
+): Promise<{ readonly store: Store; readonly checkpoint: CommittedCheckpoint }> {
   const { store, key } = addressed(uri, s3);
-  if (key !== undefined) return readManifest(store, key);
-  return (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store);
+  if (key !== undefined) return { store, checkpoint: await readManifest(store, key) };
+  return { store, checkpoint: (await findNewestCheckpoint(store))?.checkpoint ?? refuseEmpty(store) };
 }
 
 /**

@@ -1,11 +1,10 @@
 /** Finds the averaged generator of a run folder or of one of its checkpoints, with what it was trained on. */
-import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { CheckpointRef } from '../../crds/progress.ts';
-import { runDocument, type TrainingRun } from '../../crds/run.ts';
+import type { TrainingRun } from '../../crds/run.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
+import { describedNetworks } from '../checkpoint/described.ts';
 import type { CheckpointManifest } from '../checkpoint/format.ts';
-import { importedOptions } from '../checkpoint/imported.ts';
 import type { Access } from '../checkpoint/open-store.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
@@ -36,7 +35,7 @@ export async function openGenerator(uri: string, s3?: Access): Promise<OpenGener
   const { store, checkpoint, skipped } = await loadFrom(uri, ['generator-ema'], s3);
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
-  const { run, network, resolution, firstResolution } = describe(record, store);
+  const { run, network, resolution, firstResolution } = describedNetworks(record, store.uri);
   const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, tensor]) => [name, floatsOf(tensor, name)]));
   const inputs = checkpoint.files['generator-ema'].tensors.get('4x4/Dense/weight')?.shape[0];
   if (inputs === undefined) throw new PgganError('CheckpointInvalid', `${checkpoint.key}generator-ema.safetensors has no 4x4/Dense/weight`);
@@ -64,22 +63,4 @@ export function trainingOf({ run, store }: OpenGenerator): TrainingRun {
     'OptionsInvalid',
     `${store.uri} was imported from a snapshot, which does not say what data it was trained on: train on from it (spec.initFrom) first`,
   );
-}
-
-/** What the networks of a folder are, from its run.json. */
-function describe({ options }: RunRecord, { uri }: Store) {
-  const imported = importedOptions.safeParse(options);
-  if (imported.success) {
-    const { network, resolution } = imported.data;
-    return { run: undefined, network, resolution, firstResolution: resolution };
-  }
-  const run = runDocument.safeParse(options);
-  if (!run.success || run.data.kind !== 'training') {
-    throw new PgganError(
-      'CheckpointInvalid',
-      `run.json in ${uri} does not say how the run was trained: ${run.error ? z.prettifyError(run.error) : 'its kind is not training'}`,
-    );
-  }
-  const { network, schedule } = run.data;
-  return { run: run.data, network, resolution: schedule.resolution, firstResolution: schedule.initialResolution };
 }

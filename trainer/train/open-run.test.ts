@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { PgganError } from '../../crds/errors.ts';
 import { parseProgress, type Progress } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { runDocumentOf } from '../../test/harness/tiny-run.ts';
@@ -10,6 +12,8 @@ import { createWorkspace } from '../../test/harness/tiny-training.ts';
 import { saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { fileStore } from '../checkpoint/file-store.ts';
 import { checkpointKey, type CommittedCheckpoint, fileName } from '../checkpoint/format.ts';
+import { importClaim } from '../checkpoint/imported.ts';
+import { claimRun, type RunClaim } from '../checkpoint/run-folder.ts';
 import { mayWrite, someCheckpoint } from '../checkpoint/test-checkpoints.ts';
 import { openClaimed, openRun } from './open-run.ts';
 import { runPreflight } from './preflight.ts';
@@ -42,7 +46,7 @@ async function preflight(run: TrainingRun): Promise<{ readonly told: Progress | 
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  return { told: parseProgress(JSON.stringify(told)), error };
+  return { told: told && parseProgress(JSON.stringify(told)), error };
 }
 
 test('a fork keeps to the checkpoint it began with, whatever becomes of the run that it came from', async (t) => {
@@ -87,6 +91,38 @@ test('a fork whose source is gone, or holds other weights there, before it has a
     openRun(run, () => {}),
     { code: 'CheckpointInvalid', message: /holds other weights than when this run was forked/ },
   );
+});
+
+test('a fork of a run, or of a snapshot, with networks of another size is refused at preflight, with the fields; its folder stays free', async (t) => {
+  const { run, folder, workspace } = await fork(t);
+  const { initFrom: _, ...other } = runDocumentOf(workspace.manifest('tiny', 'source', { totalKimg: 1 }), folder, 4);
+  const software = { name: 'tests' };
+  const trainedWith = (network: Partial<TrainingRun['network']>): RunClaim => {
+    const options = { ...other, network: { ...other.network, ...network } };
+    return { parts: {}, options, software, data: { label: 'phantom', images: 8 } };
+  };
+  const forkOf = async (name: string, claim: RunClaim): Promise<TrainingRun> => {
+    const source = fileStore(join(workspace.folder, name));
+    await claimRun(source, claim, new Date());
+    await saveCheckpoint(source, someCheckpoint(64, 1), mayWrite);
+    return { ...run, initFrom: { uri: source.uri } };
+  };
+  const imported = importClaim({ ...other.network, resolution: 8, labelSize: 0 }, software);
+  for (const [name, claim, message] of [
+    [
+      'wider',
+      trainedWith({ latentSize: 24 }),
+      /^spec\.initFrom: the networks of .*wider .*spec\.network\.latentSize is \d+ here and 24 there/,
+    ],
+    ['larger', imported, /spec\.resolution is 4 here and 8 there/],
+  ] as const) {
+    const { error } = await preflight(await forkOf(name, claim));
+    assert.ok(error instanceof PgganError && error.code === 'OptionsInvalid', String(error));
+    assert.match(error.message, message);
+    assert.ok(!existsSync(join(folder, 'run.json')) && !existsSync(join(folder, 'owner.json')));
+  }
+  const sameTensors = await forkOf('same', trainedWith({ pixelnormEpsilon: 1e-6 }));
+  assert.equal((await preflight(sameTensors)).error, undefined);
 });
 
 test('a preflight reads no tensor: sizes are enough, and a checkpoint of another size is skipped', async (t) => {

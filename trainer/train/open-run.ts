@@ -14,6 +14,7 @@ import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { softwareVersions } from '../software.ts';
 import { checkOptions } from './check-options.ts';
+import { checkSource } from './check-source.ts';
 import type { StepOptions } from './step-options.ts';
 
 /** A run that this process may write to. */
@@ -101,7 +102,7 @@ export async function openClaimed(
   try {
     checkOptions(run, dataset);
     const store = openStore(run.run.uri, { s3: run.store, hurried });
-    const source = run.initFrom && (await sourceOf(store, run.initFrom.uri, run.store));
+    const source = run.initFrom && (await sourceOf(store, run, run.initFrom.uri));
     const claim = claimOf(run, dataset, source);
     // A claim that is refused must not become the owner of somebody's run.
     await checkClaim(store, claim);
@@ -141,11 +142,12 @@ export function skippedText(skipped: readonly SkippedCheckpoint[]): readonly str
 type Source = NonNullable<RunRecord['source']>;
 
 /** The checkpoint that a fork begins with: the one that run.json names since the run began, or now the newest of what `uri` names. */
-async function sourceOf(store: Store, uri: string, s3: TrainingRun['store']): Promise<Source> {
+async function sourceOf(store: Store, run: TrainingRun, uri: string): Promise<Source> {
   const known = (await readRun(store))?.source;
   if (known?.uri === uri) return known;
-  const { ref, manifest } = await findFrom(uri, s3);
-  return { uri, checkpoint: ref, weightsDigest: manifest.weightsDigest };
+  const { store: source, checkpoint } = await findFrom(uri, run.store);
+  await checkSource(run, source);
+  return { uri, checkpoint: checkpoint.ref, weightsDigest: checkpoint.manifest.weightsDigest };
 }
 
 function originOf({ initFrom, schedule, totalKimg }: TrainingRun, checkpoint: CheckpointRef): Origin {
