@@ -82,7 +82,8 @@ export async function saveCheckpoint(store: Store, content: CheckpointContent, g
     manifest = await writeFiles(content, write);
     await guard();
   } catch (error) {
-    for (const name of written) await store.remove(name).catch(() => undefined);
+    // At once: a store that is away takes its time over each of them.
+    await Promise.allSettled(written.map((name) => store.remove(name)));
     throw error;
   }
   return commit(store, key, manifest, before ? { kind: 'version', version: before.version } : { kind: 'absent' });

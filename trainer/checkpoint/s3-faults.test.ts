@@ -86,6 +86,24 @@ for (const kind of OBJECT_STORES) {
       });
     }
 
+    await t.test(
+      'requests that hang are given up soon after the process was asked to end, whatever a connection may stand still for',
+      async () => {
+        let stopped = false;
+        const hanging = store({ idleSeconds: 3600, hurried: () => stopped });
+        const stuck = ({ url }: Seen): boolean => url.includes('/stuck');
+        proxy.fail({ kind: 'silent' }, stuck, 100);
+        const verbs = [hanging.read('stuck-1'), hanging.write('stuck-2', text('x'))];
+        const ended = Promise.allSettled(verbs);
+        for (const name of ['stuck-1', 'stuck-2']) await proxy.arrived(({ url }) => url.includes(name));
+        stopped = true;
+        for (const end of await ended) {
+          assert.ok(end.status === 'rejected');
+          assert.match(String(end.reason), /\(ETIMEDOUT\)/);
+        }
+      },
+    );
+
     await t.test('a slow answer is waited for', async () => {
       proxy.fail({ kind: 'delay', seconds: 0.2 });
       assert.deepEqual(await store({ idleSeconds: 5 }).read('none'), undefined);
@@ -199,7 +217,7 @@ test('a folder of more objects than one page is listed whole', async (t) => {
 
 /** Unfinished uploads of an object, and marks of uploads. */
 async function leftovers(server: ObjectStore, key: string): Promise<readonly string[]> {
-  const connection = connect(server.bucket, server.options, server.env, 30);
+  const connection = connect(server.bucket, server.options, server.env, () => 30);
   const uploads = await listUploads(connection, `runs/${key}`);
   const marks = await readdir(join(server.folder, server.bucket, 'runs/.unfinished')).catch(() => []);
   return [...uploads, ...marks];

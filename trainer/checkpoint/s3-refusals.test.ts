@@ -159,7 +159,7 @@ test('what a policy forbids, and what a session token no longer allows, is refus
     assert.equal((await store.write('large', [Buffer.alloc(20 << 20)]))?.size, 20 << 20);
     assert.equal((await store.read('large'))?.length, 20 << 20);
     await store.remove('large');
-    const connection = connect(server.bucket, server.options, server.env, 30);
+    const connection = connect(server.bucket, server.options, server.env, () => 30);
     const attributes = { digest: '', write: '', type: 'text/plain' };
     await createUpload(connection, 'policy/left', attributes);
     const [name, mark] = [Buffer.from('policy/left'), `policy/.unfinished/${thisProcess().place}-999999999-1-x`];

@@ -29,6 +29,8 @@ export type S3StoreOptions = {
 
 /** A connection on which nothing moves for this long is given up. */
 const IDLE_SECONDS = 30;
+/** And for this long where the process is to end. */
+const HURRIED_IDLE_SECONDS = 3;
 
 /**
  * A store of the objects below `s3://bucket/prefix`. Versions are ETags; conditions are If-None-Match and If-Match, which the server holds to
@@ -45,8 +47,10 @@ const IDLE_SECONDS = 30;
 export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
   const { bucket, root } = parseS3Uri(uri);
   const rooted = `s3://${bucket}${root === '' ? '' : `/${root.slice(0, -1)}`}`;
-  const connection = connect(bucket, options.s3, options.env ?? process.env, options.idleSeconds ?? IDLE_SECONDS);
-  const reach = reaching(connection, rooted, options.time ?? systemTime, options.hurried ?? (() => false));
+  const { idleSeconds = IDLE_SECONDS, hurried = () => false } = options;
+  const idle = (): number => (hurried() ? Math.min(HURRIED_IDLE_SECONDS, idleSeconds) : idleSeconds);
+  const connection = connect(bucket, options.s3, options.env ?? process.env, idle);
+  const reach = reaching(connection, rooted, options.time ?? systemTime, hurried);
   const unfinished = unfinishedUploads(connection, root, reach);
   const uploader = { connection, reach, unfinished };
 

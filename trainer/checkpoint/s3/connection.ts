@@ -39,9 +39,10 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /**
  * Nothing is contacted yet. What the options leave out is taken from AWS_ENDPOINT_URL and AWS_REGION; credentials and certificate authority
  * are read anew for each request, so that rotated ones are picked up.
+ * @param idleSeconds how long a request may stand still; should it become less, that holds for those under way within a second
  * @throws {PgganError} OptionsInvalid for an endpoint that is none
  */
-export function connect(bucket: string, options: Access | undefined, env: NodeJS.ProcessEnv, idleSeconds: number): Connection {
+export function connect(bucket: string, options: Access | undefined, env: NodeJS.ProcessEnv, idleSeconds: () => number): Connection {
   const endpoint = options?.endpoint ?? env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'] ?? AMAZON;
   const region = options?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? DEFAULT_REGION;
   const url = parseEndpoint(endpoint);
@@ -120,17 +121,25 @@ function agentsOf(secure: boolean): (authority: string | undefined) => http.Agen
 }
 
 /** Requests that end when nothing moves; refusals are errors with the server's code, which the minio client does not keep for all of them. */
-function transportOf(secure: boolean, idleSeconds: number): Pick<typeof http, 'request'> {
+function transportOf(secure: boolean, idleSeconds: () => number): Pick<typeof http, 'request'> {
   const { request } = secure ? https : http;
   const send = (options: http.RequestOptions, receive: (response: IncomingMessage) => void): http.ClientRequest => {
-    const outgoing = request(options, (response) => {
+    let seconds = idleSeconds();
+    // As an option, it holds while the connection is being made too.
+    const outgoing = request({ ...options, timeout: seconds * 1000 }, (response) => {
       if (SUCCESS.includes(response.statusCode ?? 0)) return receive(response);
       const fail = (document: string): void => void outgoing.emit('error', failureOf(response, document));
       textOf(response).then(fail, () => fail(''));
     });
-    outgoing.setTimeout(idleSeconds * 1000, () => {
-      outgoing.destroy(Object.assign(new Error(`nothing moved for ${idleSeconds} s`), { code: 'ETIMEDOUT' }));
+    outgoing.on('timeout', () => {
+      outgoing.destroy(Object.assign(new Error(`nothing moved for ${seconds} s`), { code: 'ETIMEDOUT' }));
     });
+    const look = setInterval(() => {
+      if (idleSeconds() >= seconds) return;
+      seconds = idleSeconds();
+      outgoing.socket?.setTimeout(seconds * 1000);
+    }, 1000).unref();
+    outgoing.once('close', () => clearInterval(look));
     return outgoing;
   };
   return { request: send as typeof http.request };
