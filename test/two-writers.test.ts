@@ -3,11 +3,16 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileStore } from '../trainer/checkpoint/file-store.ts';
+import { findNewestCheckpoint } from '../trainer/checkpoint/load-checkpoint.ts';
+import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { LEASE_SECONDS, readOwner } from '../trainer/checkpoint/owner.ts';
+import type { Store } from '../trainer/checkpoint/store.ts';
 import { whenChanged } from './harness/changes.ts';
 import { assertEqualWeights } from './harness/compare.ts';
+import { type Seen, startFaultProxy } from './harness/fault-proxy.ts';
+import { startObjectStore } from './harness/object-store.ts';
 import { type Command, succeeded } from './harness/pggan.ts';
 import { freeze, thaw } from './harness/processes.ts';
 import { runDocumentOf, train } from './harness/tiny-run.ts';
@@ -18,8 +23,7 @@ import { lacking } from './harness/lacking.ts';
 const ELSEWHERE = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount-proc', '--kill-child'];
 
 test('a second process is refused while the first one renews its lease; a frozen one is taken over, and harms nothing when it goes on', async (t) => {
-  const tried = spawnSync(ELSEWHERE[0] ?? '', [...ELSEWHERE.slice(1), 'true'], { encoding: 'utf8' });
-  if (tried.status !== 0) return lacking(t, `this machine has no pid namespaces for tests: ${tried.stderr.trim()}`);
+  if (noElsewhere(t)) return;
   const workspace = await createWorkspace(4);
   t.after(() => workspace.remove());
   const manifest = workspace.manifest('tiny', 'shared', { totalKimg: 2, schedule: { minibatchBase: 16, tickKimgBase: 1 } });
@@ -35,7 +39,7 @@ test('a second process is refused while the first one renews its lease; a frozen
   assert.equal((await refused.ended).code, 75);
   assert.match(refused.errors.join('\n'), /RunOwned: .* is being written by process \d+ on .*the run is free in \d+ s/);
 
-  await letLeaseRunOut(run);
+  await letLeaseRunOut(fileStore(run));
   const second = train(t, document, { within: ELSEWHERE });
   await succeeded(second);
   assertEqualWeights(run, reference);
@@ -47,6 +51,52 @@ test('a second process is refused while the first one renews its lease; a frozen
   assert.deepEqual(contentsOf(run), before);
 });
 
+const isLastUpload = ({ method, url }: Seen): boolean => method === 'PUT' && url.includes('/checkpoints/000000002');
+
+test('the same in an object store: the second goes on from the last checkpoint, and what the first had on its way changes nothing', async (t) => {
+  if (noElsewhere(t)) return;
+  const server = await startObjectStore(t, 'minio');
+  if (!server) return;
+  const proxy = await startFaultProxy(t, server.port);
+  const workspace = await createWorkspace(4);
+  t.after(() => workspace.remove());
+  const manifest = workspace.manifest('tiny', 'shared', { totalKimg: 2, schedule: { minibatchBase: 16, tickKimgBase: 1 } });
+  const reference = runDocumentOf(manifest, join(workspace.folder, 'undisturbed'), 4);
+  await succeeded(train(t, reference));
+  const run = { ...reference, run: { uri: `s3://${server.bucket}/runs/shared` }, store: server.options };
+  Object.assign(process.env, server.env);
+  const store = openStore(run.run.uri, { s3: server.options });
+
+  proxy.fail({ kind: 'silent' }, isLastUpload, 1000);
+  const first = train(t, { ...run, store: { ...server.options, endpoint: proxy.endpoint } }, { env: server.env });
+  await Promise.race([proxy.arrived(isLastUpload), failed(first)]);
+  assert.ok(await freeze(first.pid));
+  const refused = train(t, run, { env: server.env, within: ELSEWHERE });
+  assert.equal((await refused.ended).code, 75);
+  assert.match(refused.errors.join('\n'), /RunOwned: .* is being written by process \d+ on .*the run is free in \d+ s/);
+
+  await letLeaseRunOut(store);
+  const second = train(t, run, { env: server.env, within: ELSEWHERE });
+  await succeeded(second);
+  assert.match(second.lines.join('\n'), /resuming after 1\.0 kimg/);
+  const digests = [store, openStore(reference.run.uri)].map(async (each) => (await findNewestCheckpoint(each))?.checkpoint.manifest);
+  const [ours, theirs] = await Promise.all(digests);
+  assert.deepEqual([ours?.images, ours?.weightsDigest], [theirs?.images, theirs?.weightsDigest]);
+  const before = await store.list('');
+
+  thaw(first.pid);
+  assert.equal((await first.ended).code, 75, first.errors.join('\n'));
+  assert.match(first.errors.join('\n'), /RunOwned: .*this process stops/);
+  assert.deepEqual(await store.list(''), before);
+});
+
+/** Whether this machine cannot play another one. */
+function noElsewhere(t: TestContext): boolean {
+  const tried = spawnSync(ELSEWHERE[0] ?? '', [...ELSEWHERE.slice(1), 'true'], { encoding: 'utf8' });
+  if (tried.status !== 0) lacking(t, `this machine has no pid namespaces for tests: ${tried.stderr.trim()}`);
+  return tried.status !== 0;
+}
+
 async function frozenUploading({ pid }: Command, run: string): Promise<true | undefined> {
   if (!(await freeze(pid))) return undefined;
   if (checkpointFolders(run).some(({ manifest, files }) => !manifest && files.length > 0)) return true;
@@ -55,8 +105,7 @@ async function frozenUploading({ pid }: Command, run: string): Promise<true | un
 }
 
 /** As the clock would, in a minute. */
-async function letLeaseRunOut(run: string): Promise<void> {
-  const store = fileStore(run);
+async function letLeaseRunOut(store: Store): Promise<void> {
   const found = (await readOwner(store)) ?? assert.fail('nobody owns the run');
   const renewed = new Date(Date.parse(found.record.renewed) - 2 * LEASE_SECONDS * 1000).toISOString();
   const condition = { kind: 'version', version: found.version } as const;

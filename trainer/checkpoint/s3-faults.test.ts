@@ -91,8 +91,7 @@ for (const kind of OBJECT_STORES) {
       async () => {
         let stopped = false;
         const hanging = store({ idleSeconds: 3600, hurried: () => stopped });
-        const stuck = ({ url }: Seen): boolean => url.includes('/stuck');
-        proxy.fail({ kind: 'silent' }, stuck, 100);
+        proxy.fail({ kind: 'silent' }, ({ url }) => url.includes('/stuck'), 100);
         const verbs = [hanging.read('stuck-1'), hanging.write('stuck-2', text('x'))];
         const ended = Promise.allSettled(verbs);
         for (const name of ['stuck-1', 'stuck-2']) await proxy.arrived(({ url }) => url.includes(name));
