@@ -95,6 +95,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
   { ...edit('another count', {}, { 'spec/count': 7000 }, 'spec.count'), of: 'synthesis' },
   { ...edit('another seed to draw with', {}, { 'spec/seed': 7 }, 'spec.seed'), of: 'synthesis' },
   { ...edit('a label added later', {}, { 'spec/label': 1 }, 'spec.label'), of: 'synthesis' },
+  { ...edit('smaller images', { 'spec/resolution': 256 }, { 'spec/resolution': 128 }, 'spec.resolution'), of: 'synthesis' },
   { ...edit('other latents', {}, { 'spec/latents': 'Philox' }, 'spec.latents'), of: 'synthesis' },
   {
     ...edit(

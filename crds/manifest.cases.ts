@@ -242,6 +242,7 @@ export const BAD_MANIFESTS: readonly BadCase[] = [
   synthesis('more shards than images', { 'spec/count': 3 }, 'spec.shards', /not be more than count/),
   synthesis('101 shards', { 'spec/shards': 101 }, 'spec.shards', /at most 100/),
   synthesis('a negative label', { 'spec/label': -1 }, 'spec.label', /at least 0/),
+  synthesis('images that are no power of two', { 'spec/resolution': 100 }, 'spec.resolution', /one of 4, 8,.*found 100/),
   synthesis('unknown latents', { 'spec/latents': 'Xorshift' }, 'spec.latents', /one of RandomState, Philox/),
   synthesis('an unknown format', { 'spec/format': 'DICOM' }, 'spec.format', /one of PNG/),
   synthesis(

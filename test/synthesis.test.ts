@@ -124,6 +124,37 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     assert.match(labelled.errors.join('\n'), /OptionsInvalid: spec.label is 0, but the network was trained without labels/);
   });
 
+  test('makes smaller images of the same latents where a resolution is asked for, and refuses larger ones with the remedy', async (t) => {
+    const out = join(workspace.folder, 'typed-small');
+    const options = ['--num-pngs', '4', '--seed', String(SEED), '--threads', '1'];
+    await succeeded(pggan(t, ['synthesize', run, ...options, '--resolution', '4', '--out', out]));
+    for (const name of imagesOf(out)) {
+      const [small, large] = await Promise.all(
+        [out, reference].map((folder) =>
+          sharp(join(folder, 'images', name))
+            .extractChannel(0)
+            .raw()
+            .toBuffer(),
+        ),
+      );
+      assert(small && large);
+      assert.equal(small.length, 16);
+      for (const [at, value] of small.entries()) {
+        const corner = Math.floor(at / 4) * 16 + (at % 4) * 2;
+        const mean = [0, 1, 8, 9].reduce((sum, step) => sum + (large[corner + step] ?? NaN), 0) / 4;
+        // The boxes are averaged before anything is rounded or clipped; only where nothing was clipped does the large image show their mean.
+        if ([0, 1, 8, 9].every((step) => large[corner + step] !== 0 && large[corner + step] !== 255))
+          assert(Math.abs(value - mean) <= 1, `${name} ${at}`);
+      }
+    }
+    const refused = pggan(t, ['synthesize', run, ...options, '--resolution', '16', '--out', `${out}-not`]);
+    assert.equal((await refused.ended).code, 2);
+    assert.match(
+      refused.errors.join('\n'),
+      /OptionsInvalid: spec.resolution is 16, but the network draws 8x8: set it to 8 or a smaller power/,
+    );
+  });
+
   test('draws the same bytes with three shards as with one, and has no manifest before the last shard is done', async (t) => {
     const output = join(workspace.folder, 'sharded');
     const job = typedJob(3);

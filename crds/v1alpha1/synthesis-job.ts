@@ -12,6 +12,7 @@ import {
   observedGeneration,
   queue,
   reference,
+  resolution,
   rules,
   store,
   text,
@@ -49,6 +50,11 @@ const synthesisSpec = z
     label: integer(0, 65_535)
       .optional()
       .describe('Class of all images, counted from 0, for a network that was trained with labels. Default: its classes in turn.'),
+    resolution: resolution
+      .optional()
+      .describe(
+        "Width and height of the images, at most the network's: averaged down over 2x2 boxes, as the original's image_shrink does. Default: the network's.",
+      ),
     shards: integer(1, 100).default(1).describe('Pods that share the work; the images do not depend on it.'),
     output: z
       .strictObject({ uri: uri.describe('Folder in which the folder <namespace>/<name> is made: s3://bucket/prefix or pvc://claim/path.') })
@@ -87,6 +93,7 @@ const synthesisSpec = z
         'seed',
         'latents',
         'label',
+        'resolution',
         'shards',
         'output',
         'format',

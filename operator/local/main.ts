@@ -22,6 +22,7 @@ type SynthesizeOptions = {
   readonly seed: number;
   readonly latents: string;
   readonly label?: number;
+  readonly resolution?: number;
   readonly minibatch: number;
   readonly threads: number;
   readonly out?: string;
@@ -74,6 +75,7 @@ program
       .default('RandomState'),
   )
   .option('--label <class>', 'class of all images, from 0, of a network with labels; default: its classes in turn', integer)
+  .option('--resolution <pixels>', "width and height of the images, at most the network's, which is the default", integer)
   .option('--minibatch <count>', 'images drawn at a time', integer, 8)
   .option('--threads <count>', 'threads of one operation', integer, 2)
   .option('--out <folder>', 'where the images go; default: <run>-<count> beside the run')
@@ -92,6 +94,7 @@ program
         seed: options.seed,
         latents: options.latents,
         ...(options.label !== undefined && { label: options.label }),
+        ...(options.resolution !== undefined && { resolution: options.resolution }),
         minibatch: options.minibatch,
         threads: options.threads,
         output: { uri: folderUri(dirname(out)) },

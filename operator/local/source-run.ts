@@ -17,7 +17,7 @@ export type Source = {
   /** The process that drives it at the moment. */
   driver(): number | undefined;
   /** How it stands, read anew. */
-  now(): { readonly succeeded: boolean; readonly stalled: boolean; readonly checkpointUri?: string };
+  now(): { readonly succeeded: boolean; readonly stalled: boolean; readonly checkpointUri?: string; readonly resolution?: number };
 };
 
 /**
@@ -61,6 +61,7 @@ function sourceAt(place: Place, store: PGGANTrainingSpec['store']): Source {
         succeeded: state ? isTrue(state.status?.conditions, 'Succeeded') : existsSync(join(folder, 'snapshots/network-final.safetensors')),
         stalled: isTrue(state?.status?.conditions, 'Stalled'),
         ...(saved && { checkpointUri: uri }),
+        ...(state && { resolution: state.spec.resolution }),
       };
     },
   };

@@ -14,7 +14,13 @@ export type ObservedSynthesis = {
   readonly conflicts: readonly string[];
   readonly unfinishedPods: readonly string[];
   /** The training of spec.trainingRef; absent when there is none of that name. */
-  readonly training?: { readonly succeeded: boolean; readonly stalled: boolean; readonly checkpointUri?: string };
+  readonly training?: {
+    readonly succeeded: boolean;
+    readonly stalled: boolean;
+    readonly checkpointUri?: string;
+    /** Side of the images that its finished network draws. */
+    readonly resolution?: number;
+  };
   /** Shards whose process ended well: indexes of the Indexed Job. */
   readonly completedShards: readonly number[];
   /** The newest document of each shard that has one. */

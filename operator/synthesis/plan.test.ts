@@ -54,6 +54,21 @@ const reason = (next: ReturnType<typeof planSynthesis>, type = 'Progressing'): s
   next.status.conditions.find((condition) => condition.type === type)?.reason;
 const does = (next: ReturnType<typeof planSynthesis>): readonly string[] => next.actions.map((action) => action.kind);
 
+test('images that are larger than the training draws are refused before anybody waits for it; smaller ones are drawn', () => {
+  const training = { succeeded: false, stalled: false, resolution: 64 };
+  const next = planSynthesis(object({ resolution: 128 }), { ...EMPTY, training }, NOW);
+  const accepted = next.status.conditions.find(({ type }) => type === 'Accepted');
+  assert.deepEqual([accepted?.status, accepted?.reason], ['False', 'Invalid']);
+  assert.match(
+    accepted?.message ?? '',
+    /spec.resolution is 128, but PGGANTraining x trains for 64x64: create a SynthesisJob of at most 64/,
+  );
+  assert.deepEqual(next.actions, []);
+  assert.equal(reason(planSynthesis(object({ resolution: 64 }), { ...EMPTY, training }, NOW)), 'WaitingForTraining');
+  const done = planSynthesis(object({ resolution: 32 }), { ...EMPTY, training: { ...trained, resolution: 64 } }, NOW);
+  assert.deepEqual(does(done), ['createJob']);
+});
+
 test('it waits for its training, Ready and without a Job, and begins when the training has succeeded', () => {
   for (const training of [undefined, { succeeded: false, stalled: false }, { succeeded: false, stalled: true }]) {
     const next = planSynthesis(object(), { ...EMPTY, ...(training && { training }) }, NOW);

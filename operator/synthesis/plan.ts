@@ -76,6 +76,7 @@ function create(
   if (unfinished.length > 0)
     return { verdict: verdict('waiting', 'WaitingForPreviousPods', `Waiting for ${unfinished.join(', ')} to end.`), actions: [] };
   const source = sourceOf(spec, seen);
+  if (source.kind === 'refuse') return { verdict: verdict('invalid', 'Invalid', source.message), actions: [] };
   if (source.kind === 'wait') return { verdict: verdict('waiting', 'WaitingForTraining', source.message), actions: [] };
   const queued = spec.queue !== undefined;
   const backoffLimit = Math.max(0, spec.maxRestarts - (failuresOf(record) - record.forgivenFailures));
@@ -86,12 +87,21 @@ function create(
   };
 }
 
-type Source = { readonly kind: 'wait'; readonly message: string } | { readonly kind: 'ready'; readonly checkpointUri: string };
+type Source =
+  | { readonly kind: 'wait'; readonly message: string }
+  | { readonly kind: 'refuse'; readonly message: string }
+  | { readonly kind: 'ready'; readonly checkpointUri: string };
 
 function sourceOf(spec: SynthesisObject['spec'], { training }: ObservedSynthesis): Source {
   if (spec.checkpoint) return { kind: 'ready', checkpointUri: spec.checkpoint.uri };
   const name = spec.trainingRef?.name ?? '';
   if (!training) return { kind: 'wait', message: `There is no PGGANTraining ${name} in this namespace yet.` };
+  if (spec.resolution !== undefined && spec.resolution > (training.resolution ?? spec.resolution)) {
+    return {
+      kind: 'refuse',
+      message: `spec.resolution is ${spec.resolution}, but PGGANTraining ${name} trains for ${training.resolution}x${training.resolution}: create a SynthesisJob of at most ${training.resolution}, or of no resolution`,
+    };
+  }
   if (spec.waitForTraining && !training.succeeded) {
     return {
       kind: 'wait',

@@ -124,6 +124,7 @@ function lookAt(operating: Operating, object: SynthesisObject, memory: Memory, n
       training: {
         succeeded: isTrue(conditions, 'Succeeded'),
         stalled: isTrue(conditions, 'Stalled'),
+        resolution: training.spec.resolution,
         ...(checkpoint && { checkpointUri: checkpoint.uri }),
       },
     }),

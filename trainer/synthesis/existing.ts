@@ -4,8 +4,10 @@ import { asError } from '../../crds/errors.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { digestOf } from '../checkpoint/format.ts';
 import type { Store } from '../checkpoint/store.ts';
-import { imageKey, type ManifestImage } from './manifest.ts';
+import { identityOf, imageKey } from './image.ts';
+import type { ManifestImage } from './manifest.ts';
 import type { OpenGenerator } from './open-generator.ts';
+import { sideOf } from './pixels.ts';
 
 /** Told after each image: looking through thousands takes minutes, in which the process is alive, and may be asked to stop. */
 export type Watch = { readonly step: () => void; readonly stop: { readonly requested: boolean } };
@@ -22,8 +24,8 @@ export type Existing = {
  */
 export async function existingImages(
   store: Store,
-  run: Pick<SynthesisRun, 'seed'>,
-  { shape, checkpoint }: Pick<OpenGenerator, 'shape' | 'checkpoint'>,
+  run: Pick<SynthesisRun, 'seed' | 'resolution'>,
+  generator: Pick<OpenGenerator, 'shape' | 'checkpoint'>,
   wanted: readonly number[],
   { step, stop }: Watch,
 ): Promise<Existing> {
@@ -36,8 +38,7 @@ export async function existingImages(
     if (stop.requested) break;
     if (!bytes) continue;
     step();
-    const side = shape.resolution;
-    const reason = whyNot(bytes, side, { Synthetic: 'true', Seed: String(run.seed), Index: String(index), Checkpoint: checkpoint.digest });
+    const reason = whyNot(bytes, sideOf(run, generator.shape), identityOf(run, generator, index));
     if (reason === undefined) images.set(index, { index, file, sha256: digestOf([bytes]).sha256 });
     else refused.push(`${file} in ${store.uri} ${reason}`);
   }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { fileStore } from '../checkpoint/file-store.ts';
-import { finishManifest, imageKey } from './manifest.ts';
+import { imageKey } from './image.ts';
+import { finishManifest } from './manifest.ts';
 import type { OpenGenerator } from './open-generator.ts';
 
 test('a shard of 150,000 images ends with a manifest of them all, in order', async (t) => {

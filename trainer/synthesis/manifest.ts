@@ -6,6 +6,7 @@ import { digestOf, jsonBytes, parseJson } from '../checkpoint/format.ts';
 import { JOB, RUN } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { OpenGenerator } from './open-generator.ts';
+import { sideOf } from './pixels.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -27,8 +28,6 @@ const image = z.object({ index: z.number(), file: z.string(), sha256: z.string()
 const shardManifest = z.object({ shard: z.number(), count: z.number(), images: z.array(image) });
 
 export type ManifestImage = Readonly<z.infer<typeof image>>;
-
-export const imageKey = (index: number): string => `images/${String(index).padStart(6, '0')}.png`;
 
 /**
  * Makes the folder this job's, or finds that it is already, so that images of two generators or seeds never lie side by side.
@@ -100,7 +99,7 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
     seed: run.seed,
     latents: run.latents ?? 'Philox',
     ...(run.label !== undefined && { label: run.label }),
-    resolution: shape.resolution,
+    resolution: sideOf(run, shape),
     channels: shape.channels,
     labelSize: shape.labelSize,
     shards: run.shards,

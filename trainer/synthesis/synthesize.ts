@@ -7,14 +7,15 @@ import { prepareBackend } from '../backend/backend.ts';
 import { digestOf } from '../checkpoint/format.ts';
 import { openStore } from '../checkpoint/open-store.ts';
 import type { Store } from '../checkpoint/store.ts';
-import { gridPng } from '../report/grid.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
 import { existingImages } from './existing.ts';
+import { identityOf, imageKey, imagePng } from './image.ts';
 import { type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
-import { claimImages, finishManifest, imageKey, type ManifestImage } from './manifest.ts';
+import { claimImages, finishManifest, type ManifestImage } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
+import { pixelsOf, sideOf } from './pixels.ts';
 
 /** Makes this shard's images. Returns the exit code. @throws {PgganError} */
 export async function runSynthesis(
@@ -25,7 +26,9 @@ export async function runSynthesis(
 ): Promise<number> {
   const generator = await openGenerator(run.checkpoint.uri, run.store);
   for (const warning of generator.warnings) print(`warning: ${warning}`);
-  const labels = labelsOf(run, generator.shape.labelSize);
+  const { shape } = generator;
+  const labels = labelsOf(run, shape.labelSize);
+  const side = sideOf(run, shape);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
   const wanted = shardIndexes(run);
@@ -53,7 +56,8 @@ export async function runSynthesis(
   if (missing.length > 0) {
     const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
     const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
-    const latents = latentsOf(run, generator.shape.latentSize);
+    const size = sampler.resolution ** 2 * shape.channels;
+    const latents = latentsOf(run, shape.latentSize);
     for (let first = 0; first < missing.length; first += run.minibatch) {
       if (stop.requested) {
         tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
@@ -63,7 +67,8 @@ export async function runSynthesis(
       const indexes = missing.slice(first, first + run.minibatch);
       const made = sampler.sample(inputOf(generator, latents, labels, indexes));
       for (const [place, index] of indexes.entries()) {
-        images.set(index, await writeImage(store, run, generator, index, sampler.resolution, made, place));
+        const pixels = pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side);
+        images.set(index, await writeImage(store, run, generator, index, pixels, side));
       }
       tell({ done: images.size, imagesPerSecond: ((first + indexes.length) * 1000) / (performance.now() - started) }, first % 256 === 0);
       await setImmediate();
@@ -98,31 +103,11 @@ async function writeImage(
   run: SynthesisRun,
   generator: OpenGenerator,
   index: number,
-  resolution: number,
-  made: Float32Array,
-  place: number,
+  pixels: Uint8Array,
+  side: number,
 ): Promise<ManifestImage> {
-  const { shape, record, checkpoint } = generator;
-  const size = resolution * resolution * shape.channels;
-  const png = gridPng(
-    { data: made.subarray(place * size, (place + 1) * size), shape: [1, resolution, resolution, shape.channels] },
-    {
-      columns: 1,
-      rows: 1,
-      resolution: shape.resolution,
-      text: {
-        Software: 'pggan-operator',
-        Description:
-          record.data.label === 'phantom'
-            ? 'synthetic image, trained on phantoms; not for diagnosis'
-            : 'synthetic image; not for diagnosis',
-        Synthetic: 'true',
-        Seed: String(run.seed),
-        Index: String(index),
-        Checkpoint: checkpoint.digest,
-      },
-    },
-  );
+  const { shape, record } = generator;
+  const png = imagePng(pixels, { side, channels: shape.channels }, record, identityOf(run, generator, index));
   const file = imageKey(index);
   await store.write(file, [png]);
   return { index, file, sha256: digestOf([png]).sha256 };
