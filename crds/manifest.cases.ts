@@ -243,6 +243,9 @@ export const BAD_MANIFESTS: readonly BadCase[] = [
   synthesis('101 shards', { 'spec/shards': 101 }, 'spec.shards', /at most 100/),
   synthesis('a negative label', { 'spec/label': -1 }, 'spec.label', /at least 0/),
   synthesis('images that are no power of two', { 'spec/resolution': 100 }, 'spec.resolution', /one of 4, 8,.*found 100/),
+  synthesis('a truncation of nothing', { 'spec/truncation': '0' }, 'spec.truncation', /must be between 0.01 and 4/),
+  synthesis('a truncation that truncates nothing', { 'spec/truncation': '5' }, 'spec.truncation', /must be between 0.01 and 4/),
+  synthesis('a truncation as a number', { 'spec/truncation': 0.7 }, 'spec.truncation', /must be a string/),
   synthesis('unknown latents', { 'spec/latents': 'Xorshift' }, 'spec.latents', /one of RandomState, Philox/),
   synthesis('an unknown format', { 'spec/format': 'DICOM' }, 'spec.format', /one of PNG/),
   synthesis(

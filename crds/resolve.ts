@@ -108,6 +108,7 @@ export function resolveSynthesisRun(job: SynthesisJob, context: SynthesisContext
     seed: spec.seed,
     latents: spec.latents,
     ...(spec.label !== undefined && { label: spec.label }),
+    ...(spec.truncation !== undefined && { truncation: Number(spec.truncation) }),
     ...(spec.resolution !== undefined && { resolution: spec.resolution }),
     minibatch: spec.minibatch,
     threads: spec.threads,

@@ -141,6 +141,8 @@ const synthesis = z.strictObject({
   latents: z.enum(['RandomState', 'Philox']).optional(),
   /** Class of all images; absent: the classes in turn. */
   label: count.optional(),
+  /** Components of latent vectors beyond this magnitude are drawn again; absent: none is. */
+  truncation: positive.optional(),
   /** Side of the images in pixels; absent: what the network draws. */
   resolution: powerOfTwo.optional(),
   minibatch: z.number().int().min(1),

@@ -7,6 +7,7 @@ import {
   NAME_RULES,
   type ObjectMeta,
   conditions,
+  decimal,
   immutable,
   integer,
   observedGeneration,
@@ -50,6 +51,12 @@ const synthesisSpec = z
     label: integer(0, 65_535)
       .optional()
       .describe('Class of all images, counted from 0, for a network that was trained with labels. Default: its classes in turn.'),
+    truncation: decimal
+      .meta(rules({ rule: 'double(self) >= 0.01 && double(self) <= 4.0', message: 'must be between 0.01 and 4' }))
+      .optional()
+      .describe(
+        'Components of a latent vector beyond this many standard deviations are drawn again (the truncation trick of Brock et al. 2018): less variety, fewer failures. A number from 0.01 to 4, as a string. Default: none is drawn again.',
+      ),
     resolution: resolution
       .optional()
       .describe(
@@ -93,6 +100,7 @@ const synthesisSpec = z
         'seed',
         'latents',
         'label',
+        'truncation',
         'resolution',
         'shards',
         'output',

@@ -22,6 +22,7 @@ type SynthesizeOptions = {
   readonly seed: number;
   readonly latents: string;
   readonly label?: number;
+  readonly truncation?: string;
   readonly resolution?: number;
   readonly minibatch: number;
   readonly threads: number;
@@ -75,6 +76,7 @@ program
       .default('RandomState'),
   )
   .option('--label <class>', 'class of all images, from 0, of a network with labels; default: its classes in turn', integer)
+  .option('--truncation <threshold>', 'draw components of latents again that are beyond this, such as 0.7; default: none is drawn again')
   .option('--resolution <pixels>', "width and height of the images, at most the network's, which is the default", integer)
   .option('--minibatch <count>', 'images drawn at a time', integer, 8)
   .option('--threads <count>', 'threads of one operation', integer, 2)
@@ -94,6 +96,7 @@ program
         seed: options.seed,
         latents: options.latents,
         ...(options.label !== undefined && { label: options.label }),
+        ...(options.truncation !== undefined && { truncation: options.truncation }),
         ...(options.resolution !== undefined && { resolution: options.resolution }),
         minibatch: options.minibatch,
         threads: options.threads,

@@ -5,23 +5,34 @@ import { numpyNormals } from '../data/mt19937.ts';
 import { createRandom } from '../train/random.ts';
 
 /**
- * The latent vector of image `index`; indexes come in rising order. The vector depends on kind, seed, size and index alone, so that shards,
- * restarts and counts change no image.
+ * The latent vector of image `index`; indexes come in rising order. The vector depends on kind, seed, truncation, size and index alone, so that
+ * shards, restarts and counts change no image. Undefined where `goesOn` said no.
  */
-export type Latents = (index: number) => Float32Array;
+export type Latents = (index: number, goesOn: GoesOn) => Promise<Float32Array | undefined>;
+
+/** Asked between numbers that are drawn for other images: there may be billions, in which the process is alive and may be told to stop. */
+export type GoesOn = () => Promise<boolean>;
+
+/** Numbers between two questions whether to go on: some 10 ms. */
+const BREATH = 100_000;
 
 /**
  * `RandomState`: row `index` of numpy.random.RandomState(seed).randn(count, size) as float32, which is what the original's scripts draw: one
  * stream, of which a shard draws also what it does not use (some 10 million numbers per second). `Philox`: numbers of its own for each index.
+ * With a truncation the same numbers are drawn, and those beyond it are passed over.
  */
-export function latentsOf({ latents = 'Philox', seed }: Pick<SynthesisRun, 'latents' | 'seed'>, size: number): Latents {
+export function latentsOf(
+  { latents = 'Philox', seed, truncation = Infinity }: Pick<SynthesisRun, 'latents' | 'seed' | 'truncation'>,
+  size: number,
+): Latents {
   switch (latents) {
     case 'Philox': {
       const random = createRandom(seed);
-      return (index) => random.normal('synthesis', index, size);
+      const draw = (index: number) => (count: number) => random.normal('synthesis', index, count);
+      return async (index) => firstWithin(draw(index), truncation, size);
     }
     case 'RandomState':
-      return rowsOf(numpyNormals(seed), size);
+      return rowsOf(within(numpyNormals(seed), truncation), size);
   }
 }
 
@@ -37,11 +48,34 @@ export function labelsOf({ label }: Pick<SynthesisRun, 'label'>, labelSize: numb
 }
 
 function rowsOf(next: () => number, size: number): Latents {
-  let row = 0;
-  return (index) => {
-    if (index < row) throw new RangeError(`latents of image ${index} were asked for after those of ${row - 1}`);
-    for (; row < index; row++) for (let i = 0; i < size; i++) next();
-    row += 1;
+  let drawn = 0;
+  return async (index, goesOn) => {
+    const start = index * size;
+    if (start < drawn) throw new RangeError(`latents of image ${index} were asked for after those of a later one`);
+    while (drawn < start) {
+      const until = Math.min(start, drawn + BREATH);
+      for (; drawn < until; drawn++) next();
+      if (!(await goesOn())) return undefined;
+    }
+    drawn += size;
     return Float32Array.from({ length: size }, next);
   };
+}
+
+/** A stream's numbers whose magnitude is at most `bound`. */
+function within(next: () => number, bound: number): () => number {
+  return () => {
+    for (;;) {
+      const value = next();
+      if (Math.abs(value) <= bound) return value;
+    }
+  };
+}
+
+/** The first `size` numbers within `bound` of a stream whose longer draws begin with the shorter ones. */
+function firstWithin(draw: (count: number) => Float32Array, bound: number, size: number): Float32Array {
+  for (let count = size; ; count *= 2) {
+    const kept = draw(count).filter((value) => Math.abs(value) <= bound);
+    if (kept.length >= size) return kept.subarray(0, size);
+  }
 }

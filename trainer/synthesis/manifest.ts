@@ -19,6 +19,7 @@ const job = z.object({
   seed: z.number(),
   latents: z.enum(['RandomState', 'Philox']).default('Philox'),
   label: z.number().optional(),
+  truncation: z.number().optional(),
   resolution: z.number(),
   channels: z.number(),
   labelSize: z.number(),
@@ -56,7 +57,7 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
     ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest
       ? []
       : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
-    ...(['seed', 'latents', 'label', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
+    ...(['seed', 'latents', 'label', 'truncation', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
       found[field] === mine[field] ? [] : [`${field} ${found[field] ?? 'not set'} in the folder, ${mine[field] ?? 'not set'} wanted`],
     ),
   ];
@@ -99,6 +100,7 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
     seed: run.seed,
     latents: run.latents ?? 'Philox',
     ...(run.label !== undefined && { label: run.label }),
+    ...(run.truncation !== undefined && { truncation: run.truncation }),
     resolution: sideOf(run, shape),
     channels: shape.channels,
     labelSize: shape.labelSize,

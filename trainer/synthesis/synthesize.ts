@@ -12,7 +12,7 @@ import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
 import { existingImages } from './existing.ts';
 import { identityOf, imageKey, imagePng } from './image.ts';
-import { type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
+import { type GoesOn, type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
 import { claimImages, finishManifest, type ManifestImage } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 import { pixelsOf, sideOf } from './pixels.ts';
@@ -48,6 +48,11 @@ export async function runSynthesis(
     if (lasting) writeTermination(progress);
   };
 
+  const goesOn = async (): Promise<boolean> => {
+    server.step();
+    await setImmediate();
+    return !stop.requested;
+  };
   const { images, refused } = await existingImages(store, run, generator, wanted, { step: () => server.step(), stop });
   for (const reason of refused) print(`warning: ${reason}; it is made again`);
   const missing = wanted.filter((index) => !images.has(index));
@@ -59,13 +64,14 @@ export async function runSynthesis(
     const size = sampler.resolution ** 2 * shape.channels;
     const latents = latentsOf(run, shape.latentSize);
     for (let first = 0; first < missing.length; first += run.minibatch) {
-      if (stop.requested) {
+      const indexes = missing.slice(first, first + run.minibatch);
+      const input = stop.requested ? undefined : await inputOf(generator, latents, labels, indexes, goesOn);
+      if (!input) {
         tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
         print(`stopped on request (${stop.reason}) after ${images.size} of ${wanted.length} images`);
         return EXIT.stopped;
       }
-      const indexes = missing.slice(first, first + run.minibatch);
-      const made = sampler.sample(inputOf(generator, latents, labels, indexes));
+      const made = sampler.sample(input);
       for (const [place, index] of indexes.entries()) {
         const pixels = pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side);
         images.set(index, await writeImage(store, run, generator, index, pixels, side));
@@ -86,12 +92,15 @@ function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[]
   return Array.from({ length: Math.ceil((count - shard) / shards) }, (_, i) => shard + i * shards);
 }
 
-function inputOf({ shape }: OpenGenerator, latentsAt: Latents, labelOf: Labels, indexes: readonly number[]) {
+/** Undefined where `goesOn` said no. */
+async function inputOf({ shape }: OpenGenerator, latentsAt: Latents, labelOf: Labels, indexes: readonly number[], goesOn: GoesOn) {
   const { latentSize, labelSize } = shape;
   const latents = new Float32Array(indexes.length * latentSize);
   const labels = new Float32Array(indexes.length * labelSize);
   for (const [place, index] of indexes.entries()) {
-    latents.set(latentsAt(index), place * latentSize);
+    const vector = await latentsAt(index, goesOn);
+    if (!vector) return undefined;
+    latents.set(vector, place * latentSize);
     const label = labelOf(index);
     if (label !== undefined) labels[place * labelSize + label] = 1;
   }
