@@ -1,10 +1,9 @@
 /** The images that an earlier process of the same job has made: each is read, and taken only if it is whole and says that it is this job's. */
 import { decode } from 'fast-png';
 import { asError } from '../../crds/errors.ts';
-import type { SynthesisRun } from '../../crds/run.ts';
 import { digestOf } from '../checkpoint/format.ts';
 import type { Store } from '../checkpoint/store.ts';
-import { identityOf, imageKey } from './image.ts';
+import { type Identity, identityOf, imageKey, otherThan } from './image.ts';
 import type { ManifestImage } from './manifest.ts';
 import type { OpenGenerator } from './open-generator.ts';
 import { sideOf } from './pixels.ts';
@@ -24,7 +23,7 @@ export type Existing = {
  */
 export async function existingImages(
   store: Store,
-  run: Pick<SynthesisRun, 'seed' | 'resolution'>,
+  run: Parameters<typeof identityOf>[0],
   generator: Pick<OpenGenerator, 'shape' | 'checkpoint'>,
   wanted: readonly number[],
   { step, stop }: Watch,
@@ -46,15 +45,12 @@ export async function existingImages(
 }
 
 /** Every chunk of a PNG carries a checksum, its pixels a second one. */
-function whyNot(bytes: Uint8Array, side: number, text: Readonly<Record<string, string>>): string | undefined {
+function whyNot(bytes: Uint8Array, side: number, identity: Identity): string | undefined {
   try {
     const [width, height] = pixelsOf(bytes);
     if (width !== side || height !== side) return `has ${width}x${height} pixels instead of ${side}x${side}`;
-    const png = decode(bytes, { checkCrc: true });
-    const other = Object.keys(text).find((key) => png.text[key] !== text[key]);
-    return other === undefined
-      ? undefined
-      : `is another image: its ${other} is ${png.text[other] ?? 'not given'} instead of ${text[other]}`;
+    const other = otherThan(identity, decode(bytes, { checkCrc: true }).text);
+    return other && `is another image: ${other}`;
   } catch (error) {
     return `is damaged (${asError(error).message})`;
   }
