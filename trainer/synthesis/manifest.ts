@@ -2,11 +2,15 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
-import { digestOf, jsonBytes, parseJson } from '../checkpoint/format.ts';
+import { jsonBytes, parseJson } from '../checkpoint/format.ts';
 import { JOB, RUN } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
+import type { Keeping } from './image-files.ts';
+import { type Entry, type Journal, openJournal } from './journal.ts';
 import type { OpenGenerator } from './open-generator.ts';
 import { sideOf } from './pixels.ts';
+import { type Shard, shardName, shardOf } from './shard.ts';
+import { writeThroughFile } from './written-file.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -25,10 +29,11 @@ const job = z.object({
   labelSize: z.number(),
   shards: z.number(),
 });
-const image = z.object({ index: z.number(), file: z.string(), sha256: z.string() });
-const shardManifest = z.object({ shard: z.number(), count: z.number(), images: z.array(image) });
+/** Written when a shard has its images, of so many in all: a larger job in the same folder goes on from there. */
+const shardEnd = z.object({ shard: z.number(), count: z.number() });
 
-export type ManifestImage = Readonly<z.infer<typeof image>>;
+/** Where an image of a finished shard is: its file, and in a file of many which record it is. */
+export type ImagePlace = { readonly file: string; readonly record?: number };
 
 /**
  * Makes the folder this job's, or finds that it is already, so that images of two generators or seeds never lie side by side.
@@ -68,26 +73,59 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
   );
 }
 
-/** Writes this shard's part and, when every shard's is there, manifest.json; returns where it is and its digest, or undefined when shards are missing. */
+/**
+ * Notes that this shard is done and, when every shard is, writes manifest.json, one image a line and never whole in memory; returns where it is
+ * and its digest, or undefined when shards are missing.
+ */
 export async function finishManifest(
-  store: Store,
-  run: SynthesisRun,
-  generator: OpenGenerator,
-  images: readonly ManifestImage[],
+  { store, run, generator, shard }: Pick<Keeping, 'store' | 'run' | 'generator' | 'shard'>,
+  blockImages: number,
+  placeOf: (entry: Entry, shard: Shard) => ImagePlace,
 ): Promise<{ readonly uri: string; readonly digest: string } | undefined> {
-  await store.write(shardKey(run.shard), [jsonBytes({ shard: run.shard, count: run.count, images: byIndex(images) })]);
-  const all: ManifestImage[] = [];
-  for (let shard = 0; shard < run.shards; shard++) {
-    const bytes = await store.read(shardKey(shard));
-    const part = bytes && parseJson(shardManifest, bytes, `${shardKey(shard)} in ${store.uri}`);
-    // A part of an earlier, smaller count is not this job's yet.
-    if (part?.count !== run.count) return undefined;
-    // One by one: as arguments of one call, a hundred thousand overflow the stack.
-    for (const each of part.images) all.push(each);
+  await store.write(endKey(shard.number), [jsonBytes({ shard: shard.number, count: run.count })]);
+  const all: Noted[] = [];
+  for (let number = 0; number < run.shards; number++) {
+    const bytes = await store.read(endKey(number));
+    // The end of an earlier, smaller count is not this job's yet.
+    if ((bytes && parseJson(shardEnd, bytes, `${endKey(number)} in ${store.uri}`))?.count !== run.count) return undefined;
+    all.push({ shard: shardOf({ ...run, shard: number }, blockImages), journal: await openJournal(store, number) });
   }
-  const manifest = jsonBytes({ ...jobOf(run, generator), count: run.count, images: byIndex(all) });
-  await store.write(MANIFEST, [manifest]);
-  return { uri: `${store.uri}/${MANIFEST}`, digest: digestOf([manifest]).sha256 };
+  const manifest = manifestText({ ...jobOf(run, generator), count: run.count }, imagesOf(store, all, placeOf));
+  return { uri: `${store.uri}/${MANIFEST}`, digest: await writeThroughFile(store, MANIFEST, manifest) };
+}
+
+type Noted = { readonly shard: Shard; readonly journal: Journal };
+
+/** Block by block: block b of any shard holds the indexes between those of all blocks b - 1 and all blocks b + 1. */
+async function* imagesOf(store: Store, all: readonly Noted[], placeOf: (entry: Entry, shard: Shard) => ImagePlace) {
+  for (let block = 0; block < (all[0]?.shard.blocks ?? 0); block++) {
+    const images: ({ readonly index: number; readonly sha256: string } & ImagePlace)[] = [];
+    for (const { shard, journal } of all) {
+      const noted = await journal.read(block);
+      for (const index of shard.indexes(block)) {
+        const entry = noted.get(index) ?? lost(store, shard, index);
+        images.push({ index, ...placeOf(entry, shard), sha256: entry.sha256 });
+      }
+    }
+    yield* images.sort((a, b) => a.index - b.index);
+  }
+}
+
+function lost(store: Store, { number }: Shard, index: number): never {
+  throw new PgganError(
+    'CheckpointInvalid',
+    `${store.uri} has lost the note of image ${index} in its journal: delete ${endKey(number)} there, and run shard ${number} again`,
+  );
+}
+
+async function* manifestText(head: object, images: AsyncIterable<object>): AsyncGenerator<string> {
+  yield `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "images": [`;
+  let separator = '\n';
+  for await (const image of images) {
+    yield `${separator}    ${JSON.stringify(image)}`;
+    separator = ',\n';
+  }
+  yield '\n  ]\n}\n';
 }
 
 function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: OpenGenerator): z.infer<typeof job> {
@@ -108,6 +146,4 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
   };
 }
 
-const shardKey = (shard: number): string => `manifests/shard-${String(shard).padStart(4, '0')}.json`;
-
-const byIndex = (images: readonly ManifestImage[]): ManifestImage[] => [...images].sort((a, b) => a.index - b.index);
+const endKey = (shard: number): string => `manifests/${shardName(shard)}.json`;

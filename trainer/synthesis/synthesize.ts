@@ -4,18 +4,18 @@ import { EXIT } from '../../crds/errors.ts';
 import { PROGRESS_VERSION, type SynthesisProgress } from '../../crds/progress.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
-import { digestOf } from '../checkpoint/format.ts';
 import { openStore } from '../checkpoint/open-store.ts';
-import type { Store } from '../checkpoint/store.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
-import { existingImages } from './existing.ts';
-import { identityOf, imageKey, imagePng } from './image.ts';
+import type { Watch } from './image-files.ts';
+import { openJournal } from './journal.ts';
 import { type GoesOn, type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
-import { claimImages, finishManifest, type ManifestImage } from './manifest.ts';
+import { claimImages, finishManifest } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 import { pixelsOf, sideOf } from './pixels.ts';
+import { BLOCK_IMAGES, pngFiles } from './png-files.ts';
+import { shardOf } from './shard.ts';
 
 /** Makes this shard's images. Returns the exit code. @throws {PgganError} */
 export async function runSynthesis(
@@ -31,13 +31,15 @@ export async function runSynthesis(
   const side = sideOf(run, shape);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
-  const wanted = shardIndexes(run);
+  const shard = shardOf(run, BLOCK_IMAGES);
+  const keeping = { store, run, generator, shard, journal: await openJournal(store, run.shard), side };
+  const files = await pngFiles(keeping);
   let progress: SynthesisProgress = {
     version: PROGRESS_VERSION,
     kind: 'synthesis',
     state: 'Synthesizing',
     done: 0,
-    wanted: wanted.length,
+    wanted: shard.images,
     checkpoint: generator.checkpoint,
     time: new Date().toISOString(),
   };
@@ -47,17 +49,29 @@ export async function runSynthesis(
     server.step();
     if (lasting) writeTermination(progress);
   };
-
   const goesOn = async (): Promise<boolean> => {
     server.step();
     await setImmediate();
     return !stop.requested;
   };
-  const { images, refused } = await existingImages(store, run, generator, wanted, { step: () => server.step(), stop });
-  for (const reason of refused) print(`warning: ${reason}; it is made again`);
-  const missing = wanted.filter((index) => !images.has(index));
+  const stopped = (): number => {
+    tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
+    print(`stopped on request (${stop.reason}) after ${progress.done} of ${shard.images} images`);
+    return EXIT.stopped;
+  };
+  const watch: Watch = { step: () => server.step(), stop, warn: (reason) => print(`warning: ${reason}; it is made again`) };
+
+  const missing: number[] = [];
+  for (let block = 0; block < shard.blocks && !stop.requested; block++) {
+    server.step();
+    const taken = await files.takeUp(block, watch);
+    progress = { ...progress, done: progress.done + taken.size };
+    missing.push(...shard.indexes(block).filter((index) => !taken.has(index)));
+  }
+  tell({}, true);
+  if (stop.requested) return stopped();
+  const before = progress.done;
   const started = performance.now();
-  tell({ done: images.size }, true);
   if (missing.length > 0) {
     const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
     const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
@@ -67,29 +81,25 @@ export async function runSynthesis(
       const indexes = missing.slice(first, first + run.minibatch);
       const input = stop.requested ? undefined : await inputOf(generator, latents, labels, indexes, goesOn);
       if (!input) {
-        tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
-        print(`stopped on request (${stop.reason}) after ${images.size} of ${wanted.length} images`);
-        return EXIT.stopped;
+        await files.flush();
+        return stopped();
       }
       const made = sampler.sample(input);
       for (const [place, index] of indexes.entries()) {
-        const pixels = pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side);
-        images.set(index, await writeImage(store, run, generator, index, pixels, side));
+        const image = made.subarray(place * size, (place + 1) * size);
+        await files.add(index, pixelsOf(image, sampler.resolution, shape.channels, side));
       }
-      tell({ done: images.size, imagesPerSecond: ((first + indexes.length) * 1000) / (performance.now() - started) }, first % 256 === 0);
+      const drawn = first + indexes.length;
+      tell({ done: before + drawn, imagesPerSecond: (drawn * 1000) / (performance.now() - started) }, first % 256 === 0);
       await setImmediate();
     }
     sampler.dispose();
   }
-  const manifest = await finishManifest(store, run, generator, [...images.values()]);
+  if (!(await files.finish(watch))) return stopped();
+  const manifest = await finishManifest(keeping, BLOCK_IMAGES, ({ file }) => ({ file }));
   tell({ state: 'Complete', ...(manifest ? { manifest } : {}) }, true);
-  print(`${images.size} synthetic images in ${store.uri}`);
+  print(`${shard.images} synthetic images in ${store.uri}`);
   return EXIT.complete;
-}
-
-/** Every image whose index leaves the shard's number when divided by the number of shards. */
-function shardIndexes({ count, shards, shard }: SynthesisRun): readonly number[] {
-  return Array.from({ length: Math.ceil((count - shard) / shards) }, (_, i) => shard + i * shards);
 }
 
 /** Undefined where `goesOn` said no. */
@@ -105,19 +115,4 @@ async function inputOf({ shape }: OpenGenerator, latentsAt: Latents, labelOf: La
     if (label !== undefined) labels[place * labelSize + label] = 1;
   }
   return { latents, ...(labelSize > 0 ? { labels } : {}) };
-}
-
-async function writeImage(
-  store: Store,
-  run: SynthesisRun,
-  generator: OpenGenerator,
-  index: number,
-  pixels: Uint8Array,
-  side: number,
-): Promise<ManifestImage> {
-  const { shape, record } = generator;
-  const png = imagePng(pixels, { side, channels: shape.channels }, record, identityOf(run, generator, index));
-  const file = imageKey(index);
-  await store.write(file, [png]);
-  return { index, file, sha256: digestOf([png]).sha256 };
 }
