@@ -97,6 +97,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
   { ...edit('a label added later', {}, { 'spec/label': 1 }, 'spec.label'), of: 'synthesis' },
   { ...edit('smaller images', { 'spec/resolution': 256 }, { 'spec/resolution': 128 }, 'spec.resolution'), of: 'synthesis' },
   { ...edit('a truncation added later', {}, { 'spec/truncation': '0.7' }, 'spec.truncation'), of: 'synthesis' },
+  { ...edit('another format', {}, { 'spec/format': 'TFRecord' }, 'spec.format'), of: 'synthesis' },
   { ...edit('other latents', {}, { 'spec/latents': 'Philox' }, 'spec.latents'), of: 'synthesis' },
   {
     ...edit(

@@ -247,7 +247,7 @@ export const BAD_MANIFESTS: readonly BadCase[] = [
   synthesis('a truncation that truncates nothing', { 'spec/truncation': '5' }, 'spec.truncation', /must be between 0.01 and 4/),
   synthesis('a truncation as a number', { 'spec/truncation': 0.7 }, 'spec.truncation', /must be a string/),
   synthesis('unknown latents', { 'spec/latents': 'Xorshift' }, 'spec.latents', /one of RandomState, Philox/),
-  synthesis('an unknown format', { 'spec/format': 'DICOM' }, 'spec.format', /one of PNG/),
+  synthesis('an unknown format', { 'spec/format': 'DICOM' }, 'spec.format', /one of PNG, TFRecord/),
   synthesis(
     'an s3:// checkpoint without a store',
     { 'spec/trainingRef': undefined, 'spec/checkpoint': { uri: 's3://pggan/c' } },

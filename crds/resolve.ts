@@ -110,6 +110,8 @@ export function resolveSynthesisRun(job: SynthesisJob, context: SynthesisContext
     ...(spec.label !== undefined && { label: spec.label }),
     ...(spec.truncation !== undefined && { truncation: Number(spec.truncation) }),
     ...(spec.resolution !== undefined && { resolution: spec.resolution }),
+    // Earlier trainers read no document that names a format.
+    ...(spec.format !== 'PNG' && { format: spec.format }),
     minibatch: spec.minibatch,
     threads: spec.threads,
     port: context.port,

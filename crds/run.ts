@@ -145,6 +145,8 @@ const synthesis = z.strictObject({
   truncation: positive.optional(),
   /** Side of the images in pixels; absent: what the network draws. */
   resolution: powerOfTwo.optional(),
+  /** How images are kept; absent: PNG, which is all that earlier operators knew. */
+  format: z.enum(['PNG', 'TFRecord']).optional(),
   minibatch: z.number().int().min(1),
   threads: training.shape.threads,
   port: training.shape.port,

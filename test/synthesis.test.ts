@@ -7,6 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import sharp from 'sharp';
 import { resolveSynthesisRun } from '../crds/resolve.ts';
 import type { SynthesisJob } from '../crds/v1alpha1/synthesis-job.ts';
+import { openDataset } from '../trainer/data/dataset.ts';
 import { whenChanged } from './harness/changes.ts';
 import { pggan, succeeded, trainer } from './harness/pggan.ts';
 import { freeze, killHard, thaw, trainerOf } from './harness/processes.ts';
@@ -152,6 +153,26 @@ suite('a SynthesisJob', { concurrency: false }, () => {
     assert.match(
       refused.errors.join('\n'),
       /OptionsInvalid: spec.resolution is 16, but the network draws 8x8: set it to 8 or a smaller power/,
+    );
+  });
+
+  test('keeps the same pixels as a dataset that can be read where TFRecords are asked for', async (t) => {
+    const out = join(workspace.folder, 'typed-records');
+    const options = ['--num-pngs', String(COUNT), '--seed', String(SEED), '--threads', '1', '--format', 'TFRecord'];
+    await succeeded(pggan(t, ['synthesize', run, ...options, '--out', out]));
+    const dataset = await openDataset(join(out, 'dataset'));
+    t.after(() => dataset.close());
+    assert.deepEqual(dataset.source, { kind: 'synthetic', trainedOn: 'phantom', checkpoint: manifestOf(reference).checkpoint.digest });
+    for (const [index, name] of imagesOf(reference).entries()) {
+      const pixels = await sharp(join(reference, 'images', name))
+        .extractChannel(0)
+        .raw()
+        .toBuffer();
+      assert.deepEqual([...dataset.read(8, [index])], [...pixels], name);
+    }
+    assert.deepEqual(
+      ['parts', 'images'].filter((name) => existsSync(join(out, name))),
+      [],
     );
   });
 

@@ -66,7 +66,12 @@ const synthesisSpec = z
     output: z
       .strictObject({ uri: uri.describe('Folder in which the folder <namespace>/<name> is made: s3://bucket/prefix or pvc://claim/path.') })
       .describe('Where the images go.'),
-    format: z.enum(['PNG']).default('PNG').describe('File format of the images.'),
+    format: z
+      .enum(['PNG', 'TFRecord'])
+      .default('PNG')
+      .describe(
+        "How the images are kept. PNG: one file each. TFRecord: one dataset folder per shard, in the original's layout, which trainings and TensorFlow read; a pod then needs scratch space for its shard's.",
+      ),
     minibatch: integer(1, 1024).default(8).describe('Images drawn at a time.'),
     threads: integer(1, 256).default(4).describe('Threads of one operation on a CPU. Other counts round differently.'),
     store: store.optional().describe("How s3:// URIs are reached. Default: the training's."),

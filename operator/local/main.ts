@@ -24,6 +24,7 @@ type SynthesizeOptions = {
   readonly label?: number;
   readonly truncation?: string;
   readonly resolution?: number;
+  readonly format: string;
   readonly minibatch: number;
   readonly threads: number;
   readonly out?: string;
@@ -78,6 +79,11 @@ program
   .option('--label <class>', 'class of all images, from 0, of a network with labels; default: its classes in turn', integer)
   .option('--truncation <threshold>', 'draw components of latents again that are beyond this, such as 0.7; default: none is drawn again')
   .option('--resolution <pixels>', "width and height of the images, at most the network's, which is the default", integer)
+  .addOption(
+    new Option('--format <format>', 'PNG files, or a dataset of TFRecords that can be trained on')
+      .choices(['PNG', 'TFRecord'])
+      .default('PNG'),
+  )
   .option('--minibatch <count>', 'images drawn at a time', integer, 8)
   .option('--threads <count>', 'threads of one operation', integer, 2)
   .option('--out <folder>', 'where the images go; default: <run>-<count> beside the run')
@@ -98,6 +104,7 @@ program
         ...(options.label !== undefined && { label: options.label }),
         ...(options.truncation !== undefined && { truncation: options.truncation }),
         ...(options.resolution !== undefined && { resolution: options.resolution }),
+        format: options.format,
         minibatch: options.minibatch,
         threads: options.threads,
         output: { uri: folderUri(dirname(out)) },

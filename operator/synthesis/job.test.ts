@@ -51,6 +51,14 @@ test("the training's store is used where the job names none", () => {
   assert.ok(volumes.some(({ secret }) => secret?.secretName === 'other'));
 });
 
+test('scratch space holds the dataset of a shard where TFRecords are asked for', () => {
+  assert.equal(scratchLimit({}), '4Gi');
+  // 1,575 images of 512x512 with their smaller levels, as if in colour.
+  assert.equal(scratchLimit({ 'spec/format': 'TFRecord' }, { resolution: 512 }), '6Gi');
+  assert.equal(scratchLimit({ 'spec/format': 'TFRecord', 'spec/resolution': 256 }, { resolution: 512 }), '5Gi');
+  assert.equal(scratchLimit({ 'spec/format': 'TFRecord' }), '11Gi');
+});
+
 test('a checkpoint that a training reported from a claim is found on that claim', () => {
   const built = job({}, {}, 'file:///claims/runs/gan/research/rsna-normal/checkpoints/000015000064');
   assert.ok(podOf(built).volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName === 'runs'));
@@ -64,6 +72,10 @@ function job(changes: Change = {}, facts: SynthesisFacts = {}, checkpointUri = R
   const task = { kind: 'synthesize', checkpointUri } as const;
   const create = { kind: 'createJob', name: 'rsna-normal-6300-synthesis', task, digest: 'd1', backoffLimit: 7, queued: false } as const;
   return synthesisJob(synthesisObject(changes), create, facts, CONFIG);
+}
+
+function scratchLimit(changes: Change, facts: SynthesisFacts = {}): string | undefined {
+  return podOf(job(changes, facts)).volumes?.find(({ name }) => name === 'scratch')?.emptyDir?.sizeLimit;
 }
 
 function podOf(built: ReturnType<typeof job>) {

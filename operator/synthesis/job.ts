@@ -14,6 +14,8 @@ import type { SynthesisObject, SynthesisTask } from './observed.ts';
 export type SynthesisFacts = {
   /** The trainer's image, fixed when the work began. */
   readonly image?: string;
+  /** Side of the images that the training's network draws, where the job names a training. */
+  readonly resolution?: number;
   /** The store of the training whose generator draws. */
   readonly store?: PGGANTrainingSpec['store'];
 };
@@ -24,6 +26,13 @@ type CreateJob = Extract<Action<SynthesisTask>, { kind: 'createJob' }>;
 const GRACE_SECONDS = 60;
 /** Room for the checkpoint, the compiled network and compiler caches. */
 const SCRATCH_BYTES = 4 * 2 ** 30;
+
+/** As TFRecords, the dataset of a shard is put together in scratch space: all resolutions, of colour images where nobody knows better. */
+function scratchBytes({ format, count, shards, resolution }: SynthesisJob['spec'], facts: SynthesisFacts): number {
+  if (format === 'PNG') return SCRATCH_BYTES;
+  const side = resolution ?? facts.resolution ?? 1024;
+  return SCRATCH_BYTES + Math.ceil(count / shards) * 3 * side * side * (4 / 3);
+}
 
 /** The Job of a decision to create one. All its pods share one run document; each learns its shard from its completion index. */
 export function synthesisJob({ metadata, spec }: SynthesisObject, create: CreateJob, facts: SynthesisFacts, config: JobConfig): Job {
@@ -47,7 +56,7 @@ export function synthesisJob({ metadata, spec }: SynthesisObject, create: Create
         { uri: named.output.uri, writes: true },
       ]),
       storeVolumes(store),
-      scratchVolume(SCRATCH_BYTES),
+      scratchVolume(scratchBytes(spec, facts)),
     ],
     sharded: true,
   });

@@ -1,5 +1,6 @@
 /** Brings one SynthesisJob a step on: look, plan, write down, act, tell. */
 import type { SynthesisProgress } from '../../crds/progress.ts';
+import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import { createMemories, lookAtForeign, type Memory, rememberForeign } from '../jobs/attempts.ts';
 import { enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
@@ -57,7 +58,7 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
       ...enactment,
       status,
       actions,
-      build: (create) => synthesisJob(object, create, { image, ...(training?.spec.store && { store: training.spec.store }) }, config),
+      build: (create) => synthesisJob(object, create, { image, ...(training && drawnWith(training.spec)) }, config),
       onWarning(job, text) {
         memory.refusals.set(job.metadata?.uid ?? '', text);
         recorder.record(stored, SYNTHESIS_JOBS, { type: 'Warning', reason: 'JobWarning', action: 'Create', note: text });
@@ -84,6 +85,9 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
     return { requeueAfterSeconds: REFUSED_SECONDS };
   }
 }
+
+/** What a Job needs to know of the training whose generator draws. */
+const drawnWith = ({ resolution, store }: PGGANTrainingSpec) => ({ resolution, ...(store && { store }) });
 
 /** An enactment without actions builds nothing. */
 const SILENT = {

@@ -5,6 +5,7 @@ import { encode } from 'fast-png';
 import { PgganError } from '../../crds/errors.ts';
 import { codeOf, storeError } from '../checkpoint/file-errors.ts';
 import { type Dataset, type DatasetOptions, openDataset } from './dataset.ts';
+import { showsPhantoms } from './folder.ts';
 import type { OnProgress } from './write-dataset.ts';
 
 /**
@@ -37,6 +38,6 @@ export async function extractDataset(
 function png(dataset: Dataset, index: number): Uint8Array {
   const { resolution, channels } = dataset;
   const data = dataset.read(resolution, [index]);
-  const text = dataset.source.kind === 'phantom' ? { Source: 'phantom' } : {};
+  const text = showsPhantoms(dataset.source) ? { Source: 'phantom' } : {};
   return encode({ width: resolution, height: resolution, channels, depth: 8, data, text });
 }

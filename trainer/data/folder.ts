@@ -20,10 +20,14 @@ export const DESCRIPTION = 'dataset.json';
 
 const fileEntry = z.object({ name: z.string(), bytes: z.number(), sha256: z.string() });
 
-/** `phantom`: drawn by `dataset create-phantoms`; whatever is made from such a dataset says so. `unknown`: the folder has no description. */
+/**
+ * `phantom`: drawn by `dataset create-phantoms`; whatever is made from such a dataset says so. `synthetic`: drawn by a generator, which was
+ * trained on such data. `unknown`: the folder has no description.
+ */
 const source = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('phantom'), seed: z.number(), opacity: z.number() }),
   z.object({ kind: z.literal('images'), grayscale: z.boolean(), resizedTo: z.number().optional(), shuffled: z.boolean() }),
+  z.object({ kind: z.literal('synthetic'), trainedOn: z.enum(['phantom', 'images', 'unknown']), checkpoint: z.string() }),
   z.object({ kind: z.literal('unknown') }),
 ]);
 
@@ -44,6 +48,9 @@ const description = z.object({
 
 export type FileEntry = Readonly<z.infer<typeof fileEntry>>;
 export type DatasetSource = Readonly<z.infer<typeof source>>;
+/** Whether a dataset shows phantoms, drawn by a program or by a generator that was trained on those. */
+export const showsPhantoms = (source: DatasetSource): boolean =>
+  source.kind === 'phantom' || (source.kind === 'synthetic' && source.trainedOn === 'phantom');
 export type Description = Readonly<z.infer<typeof description>>;
 
 /** A dataset's data files by their names; `levels` rise from 4x4 without a gap. */

@@ -40,7 +40,7 @@ export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Pro
   const sizes = new Map(entries.filter(({ key }) => names.includes(key)).map(({ key, size }) => [key, size]));
   const description = await descriptionIn(store);
   const promised = promisesOf(store, description, sizes);
-  const scratch = join(process.env['PGGAN_SCRATCH'] ?? tmpdir(), `${SCRATCH}${unfinishedName()}`);
+  const scratch = datasetScratch();
   const fetched = new Map<string, FileDigest>();
 
   const whole = async (name: string): Promise<string> => {
@@ -79,6 +79,9 @@ export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Pro
 }
 
 const SCRATCH = 'pggan-dataset-';
+
+/** A folder, not made yet, for files of a dataset; see `inScratch`. */
+export const datasetScratch = (): string => join(process.env['PGGAN_SCRATCH'] ?? tmpdir(), `${SCRATCH}${unfinishedName()}`);
 
 async function descriptionIn(store: Store): Promise<Description | undefined> {
   const bytes = await store.read(DESCRIPTION);
@@ -138,8 +141,8 @@ async function fetchRecords(store: Store, name: string, path: string, bytes: num
   }
 }
 
-/** Runs `work` when its folder is there; failures of the disk are told by the folder's name. */
-async function inScratch(scratch: string, work: () => Promise<void>): Promise<void> {
+/** Runs `work` when its folder is there, and what dead processes left of theirs is not; failures of the disk are told by the folder's name. */
+export async function inScratch(scratch: string, work: () => Promise<void>): Promise<void> {
   try {
     if ((await mkdir(scratch, { recursive: true })) !== undefined) await removeAbandoned(join(scratch, '..'));
     await work();

@@ -42,6 +42,9 @@ export function framed(parts: readonly Uint8Array[]): Buffer {
   return record;
 }
 
+/** What a whole record holds, without its length and checksums. */
+export const recordPayload = (record: Buffer): Buffer => record.subarray(HEADER, record.length - FOOTER);
+
 /** Bytes of the first record, framing included, as the beginning of the file says. @throws {PgganError} DatasetInvalid */
 export function firstRecordBytes(file: string, start: Buffer): number {
   if (start.length < HEADER) throw invalid(file, 0, 'the file ends within the first record');

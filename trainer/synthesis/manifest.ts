@@ -28,6 +28,7 @@ const job = z.object({
   channels: z.number(),
   labelSize: z.number(),
   shards: z.number(),
+  format: z.enum(['PNG', 'TFRecord']).default('PNG'),
 });
 /** Written when a shard has its images, of so many in all: a larger job in the same folder goes on from there. */
 const shardEnd = z.object({ shard: z.number(), count: z.number() });
@@ -47,7 +48,7 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
       `${store.uri} is the folder of a training (it holds ${RUN}): give the SynthesisJob another name, or another output folder`,
     );
   }
-  const foreign = (await store.head(JOB)) ? undefined : (await store.list('images/'))[0];
+  const foreign = (await store.head(JOB)) ? undefined : ((await store.list('images/'))[0] ?? (await store.list('dataset'))[0]);
   if (foreign) {
     throw new PgganError(
       'FingerprintMismatch',
@@ -62,7 +63,7 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
     ...(found.checkpoint.weightsDigest === mine.checkpoint.weightsDigest
       ? []
       : [`checkpoint ${found.checkpoint.uri} in the folder, ${mine.checkpoint.uri} wanted`]),
-    ...(['seed', 'latents', 'label', 'truncation', 'resolution', 'channels', 'labelSize', 'shards'] as const).flatMap((field) =>
+    ...(['seed', 'latents', 'label', 'truncation', 'resolution', 'channels', 'labelSize', 'shards', 'format'] as const).flatMap((field) =>
       found[field] === mine[field] ? [] : [`${field} ${found[field] ?? 'not set'} in the folder, ${mine[field] ?? 'not set'} wanted`],
     ),
   ];
@@ -143,6 +144,7 @@ function jobOf(run: SynthesisRun, { shape, record, checkpoint, weightsDigest }: 
     channels: shape.channels,
     labelSize: shape.labelSize,
     shards: run.shards,
+    format: run.format ?? 'PNG',
   };
 }
 

@@ -1,4 +1,4 @@
-/** Writes synthetic images as PNG files: seeded by index, so that any shard, any restart and any count make the same image i. */
+/** Draws synthetic images and keeps them: seeded by index, so that any shard, any restart and any count make the same image i. */
 import { setImmediate } from 'node:timers/promises';
 import { EXIT } from '../../crds/errors.ts';
 import { PROGRESS_VERSION, type SynthesisProgress } from '../../crds/progress.ts';
@@ -9,12 +9,13 @@ import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
 import type { Watch } from './image-files.ts';
-import { openJournal } from './journal.ts';
+import { type Entry, openJournal } from './journal.ts';
 import { type GoesOn, type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
 import { claimImages, finishManifest } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 import { pixelsOf, sideOf } from './pixels.ts';
 import { BLOCK_IMAGES, pngFiles } from './png-files.ts';
+import { partImages, recordFiles, recordPlace } from './record-files.ts';
 import { shardOf } from './shard.ts';
 
 /** Makes this shard's images. Returns the exit code. @throws {PgganError} */
@@ -31,9 +32,11 @@ export async function runSynthesis(
   const side = sideOf(run, shape);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
-  const shard = shardOf(run, BLOCK_IMAGES);
+  const asRecords = run.format === 'TFRecord';
+  const blockImages = asRecords ? partImages([shape.channels, side, side]) : BLOCK_IMAGES;
+  const shard = shardOf(run, blockImages);
   const keeping = { store, run, generator, shard, journal: await openJournal(store, run.shard), side };
-  const files = await pngFiles(keeping);
+  const files = await (asRecords ? recordFiles : pngFiles)(keeping);
   let progress: SynthesisProgress = {
     version: PROGRESS_VERSION,
     kind: 'synthesis',
@@ -96,7 +99,8 @@ export async function runSynthesis(
     sampler.dispose();
   }
   if (!(await files.finish(watch))) return stopped();
-  const manifest = await finishManifest(keeping, BLOCK_IMAGES, ({ file }) => ({ file }));
+  const placeOf = asRecords ? recordPlace({ side, shards: run.shards }) : ({ file }: Entry) => ({ file });
+  const manifest = await finishManifest(keeping, blockImages, placeOf);
   tell({ state: 'Complete', ...(manifest ? { manifest } : {}) }, true);
   print(`${shard.images} synthetic images in ${store.uri}`);
   return EXIT.complete;

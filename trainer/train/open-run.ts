@@ -12,6 +12,7 @@ import { checkClaim, claimRun, type RunClaim, type RunRecord, readRun } from '..
 import { stagingFolder, uploadStaged } from '../checkpoint/staging.ts';
 import type { Store } from '../checkpoint/store.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { showsPhantoms } from '../data/folder.ts';
 import { softwareVersions } from '../software.ts';
 import { checkOptions } from './check-options.ts';
 import { checkSource } from './check-source.ts';
@@ -160,7 +161,7 @@ function claimOf(run: TrainingRun, dataset: Dataset, source: Source | undefined)
     parts: fingerprintParts(run, dataset.digest, source?.checkpoint.digest ?? null),
     options: { ...run },
     software: softwareVersions(),
-    data: { label: dataset.source.kind === 'phantom' ? 'phantom' : 'images', images: dataset.images, name: dataset.name },
+    data: { label: showsPhantoms(dataset.source) ? 'phantom' : 'images', images: dataset.images, name: dataset.name },
     ...(source && { source }),
   };
 }

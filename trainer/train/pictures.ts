@@ -5,6 +5,7 @@ import type { Moment } from '../../crds/schedule.ts';
 import { loadCheckpoint, listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { showsPhantoms } from '../data/folder.ts';
 import { gridPng, gridSize, type ImageBatch } from '../report/grid.ts';
 import { type GrowthColumn, growthPng } from '../report/growth.ts';
 import { lossesPng } from '../report/losses.ts';
@@ -42,7 +43,7 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
     latents: random.normal('grid/latents', 0, cells * shape.latentSize),
     ...(dataset.labels ? { labels: labelRows(dataset, shown).data } : {}),
   };
-  const isPhantom = dataset.source.kind === 'phantom';
+  const isPhantom = showsPhantoms(dataset.source);
   const text = (what: string): Record<string, string> => ({
     Software: 'pggan-operator',
     Title: `${run.owner.namespace}/${run.owner.name}`,
