@@ -49,7 +49,7 @@ function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedS
   if (seen.conflicts.includes(name)) {
     return {
       verdict: verdict(
-        'stalled',
+        'hindered',
         'NameConflict',
         `Job ${name} belongs to another owner: delete it, or give this SynthesisJob another name`,
       ),

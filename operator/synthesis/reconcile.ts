@@ -79,7 +79,7 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
   /** Said over what has just been written; an answer of 'outdated' leaves it to the next try. */
   async function refused(refusal: string): Promise<Result> {
     const latest = cluster.syntheses.get(`${object.metadata.namespace}/${object.metadata.name}`) ?? stored;
-    const said = verdict('stalled', 'JobRefused', `${refusal}; it is tried again every minute`);
+    const said = verdict('hindered', 'JobRefused', `${refusal}; it is tried again every minute`);
     const conditions = conditionsOf(said, object.spec.suspend, status.conditions, object.metadata.generation, now);
     await enact({ ...enactment, object: latest, status: { ...status, conditions }, actions: [], ...SILENT }, signal);
     return { requeueAfterSeconds: REFUSED_SECONDS };

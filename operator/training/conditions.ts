@@ -10,8 +10,10 @@ export type Verdict = {
     | 'working'
     /** Nothing runs, and the next step comes by itself. */
     | 'waiting'
-    /** Waits for a person; `recovers` where it also goes on by itself. */
+    /** Has failed and waits for a person: nothing goes on before its spec or its retry annotation changes. */
     | 'stalled'
+    /** Waits for a person, too, but goes on by itself once what holds it up is gone. */
+    | 'hindered'
     /** Stopped on request (spec.suspend). */
     | 'suspended'
     | 'succeeded'
@@ -21,17 +23,19 @@ export type Verdict = {
   readonly message: string;
 };
 
-type Row = Readonly<Record<ConditionType, ConditionStatus | 'absent'>>;
+/** 'kept': as it was said before, such as how it ended of what is deleted now. */
+type Row = Readonly<Record<ConditionType, ConditionStatus | 'absent' | 'kept'>>;
 
 /** Suspended follows spec.suspend whatever else holds; Reconciling and Stalled exist only while True (kstatus). */
 const CONDITIONS: Readonly<Record<Verdict['kind'], Omit<Row, 'Suspended'>>> = {
-  invalid: { Accepted: 'False', Ready: 'False', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'absent', Stalled: 'True' },
+  invalid: { Accepted: 'False', Ready: 'False', Progressing: 'False', Succeeded: 'kept', Reconciling: 'absent', Stalled: 'True' },
   working: { Accepted: 'True', Ready: 'True', Progressing: 'True', Succeeded: 'Unknown', Reconciling: 'True', Stalled: 'absent' },
   waiting: { Accepted: 'True', Ready: 'True', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'True', Stalled: 'absent' },
   stalled: { Accepted: 'True', Ready: 'False', Progressing: 'False', Succeeded: 'False', Reconciling: 'absent', Stalled: 'True' },
+  hindered: { Accepted: 'True', Ready: 'False', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'absent', Stalled: 'True' },
   suspended: { Accepted: 'True', Ready: 'True', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'absent', Stalled: 'absent' },
   succeeded: { Accepted: 'True', Ready: 'True', Progressing: 'False', Succeeded: 'True', Reconciling: 'absent', Stalled: 'absent' },
-  deleting: { Accepted: 'True', Ready: 'False', Progressing: 'False', Succeeded: 'Unknown', Reconciling: 'True', Stalled: 'absent' },
+  deleting: { Accepted: 'kept', Ready: 'False', Progressing: 'False', Succeeded: 'kept', Reconciling: 'True', Stalled: 'absent' },
 };
 
 const ORDER: readonly ConditionType[] = ['Accepted', 'Ready', 'Progressing', 'Suspended', 'Succeeded', 'Reconciling', 'Stalled'];
@@ -46,8 +50,12 @@ export function conditionsOf(
 ): readonly Condition[] {
   const row: Row = { ...CONDITIONS[verdict.kind], Suspended: suspended ? 'True' : 'False' };
   const wanted = ORDER.flatMap((type) => {
-    const status = row[type];
-    return status === 'absent' ? [] : [{ type, status, ...words(type, status, verdict), observedGeneration }];
+    const cell = row[type];
+    if (cell === 'absent') return [];
+    const said = cell === 'kept' ? previous.find((condition) => condition.type === type) : undefined;
+    const status = cell === 'kept' ? (said?.status ?? 'Unknown') : cell;
+    const { reason, message } = said ?? words(type, status, verdict);
+    return [{ type, status, reason, message, observedGeneration }];
   });
   return transitioned(wanted, previous, now);
 }

@@ -47,7 +47,7 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
   const overdue = (since: string, reason: string, message: string): Omit<Decision<T>, 'actions'> => {
     const left = deadlineSeconds - secondsSince(since, now);
     return left <= 0
-      ? { verdict: verdict('stalled', reason, message) }
+      ? { verdict: verdict('hindered', reason, message) }
       : { verdict: verdict('waiting', reason, message), lookAgainSeconds: left };
   };
   switch (pod.kind) {
@@ -79,9 +79,9 @@ function storeAway<T>({ job, record, deadlineSeconds, strays, now }: Following<T
   const outage = (Date.parse(finishedAt) - Date.parse(since)) / 1000;
   const delay = Math.min(STORE_DELAY_SECONDS.longest, Math.max(STORE_DELAY_SECONDS.first, outage));
   const left = delay - secondsSince(finishedAt, now);
-  const stalled = secondsSince(since, now) >= deadlineSeconds;
+  const overdue = secondsSince(since, now) >= deadlineSeconds;
   const message = `${job.failure?.message ?? 'the store cannot be reached'}; trying again ${left > 0 ? `in ${Math.ceil(left)} s` : 'now'}`;
-  const said = verdict(stalled ? 'stalled' : 'waiting', 'StoreUnavailable', message);
+  const said = verdict(overdue ? 'hindered' : 'waiting', 'StoreUnavailable', message);
   return left > 0 ? { verdict: said, actions: strays, lookAgainSeconds: left } : { verdict: said, actions: [...strays, remove(job)] };
 }
 

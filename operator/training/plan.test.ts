@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { Action } from './decision.ts';
 import { plan } from './plan.ts';
 import { STATES } from './states.ts';
+import { trainingObject } from './stored.ts';
 import type { Condition } from '../kube/conditions.ts';
 import { World } from './world.ts';
 
@@ -221,6 +222,48 @@ test('a trainer that waits for room says why; it is a stall after the deadline o
   );
   assert.match(find(waits(10), 'Progressing')?.message ?? '', /^no room left; training waits, and goes on by itself$/);
   assert.equal(find(waits(1_000_000), 'Stalled')?.reason, 'StoreFull');
+});
+
+const statusOf = (world: World, type: string): string | undefined => find(world.status?.conditions ?? [], type)?.status;
+
+test('what holds a training up for now has not failed it, however long it takes', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(4);
+  world.reconcile();
+  world.seconds += 3600;
+  world.reconcile();
+  assert.deepEqual([reason(world), statusOf(world, 'Succeeded')], ['StoreUnavailable', 'Unknown']);
+  world.tick();
+  until(world, succeeded(world));
+});
+
+test('a training that is deleted says of its end and of its spec what it said before', () => {
+  const done = new World();
+  until(done, succeeded(done));
+  const failed = new World();
+  until(failed, () => failed.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  failed.end(2);
+  failed.reconcile();
+  const invalid = new World({ totalKimg: 2 });
+  invalid.reconcile();
+  for (const world of [done, failed, invalid]) {
+    const before = [statusOf(world, 'Accepted'), statusOf(world, 'Succeeded')];
+    world.delete();
+    world.reconcile();
+    assert.deepEqual([statusOf(world, 'Accepted'), statusOf(world, 'Succeeded')], before);
+    assert.equal(find(world.status?.conditions ?? [], 'Ready')?.reason, 'Deleting');
+  }
+});
+
+test('an edit that no training can follow is refused in its status, and what another writer told there is left to that writer', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.edit({ phases: [{ resolution: 16, minibatch: 7 }] });
+  const stored = { metadata: world.training.metadata, spec: world.training.spec, status: { ...world.status, progress: { resolution: 4 } } };
+  const { status } = plan(trainingObject(stored), world.observe(), world.now);
+  assert.equal(find(status.conditions, 'Stalled')?.reason, 'InvalidSpec');
+  assert.ok(!('progress' in status));
 });
 
 /** Deleted with DeleteRun in its first phase. */

@@ -50,7 +50,7 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   const name = jobName(training.metadata.name, step.task);
   if (seen.conflicts.includes(name))
     return {
-      verdict: verdict('stalled', 'NameConflict', `Job ${name} belongs to another owner: delete it, or give this training another name`),
+      verdict: verdict('hindered', 'NameConflict', `Job ${name} belongs to another owner: delete it, or give this training another name`),
       actions: [],
     };
   const strays = stop(seen, step.job);

@@ -114,7 +114,7 @@ async function tried(
   if (!decided.actions.some(({ kind }) => kind === 'createJob')) return decided;
   const refusal = await refusalOf(kube, jobsToTry(training, wanted.phases, factsOf(training, look), config), signal);
   if (refusal === undefined) return decided;
-  const said = verdict('stalled', JOB_REFUSED, `${refusal}; it is tried again every minute`);
+  const said = verdict('hindered', JOB_REFUSED, `${refusal}; it is tried again every minute`);
   const conditions = conditionsOf(said, spec.suspend, previous?.conditions ?? [], metadata.generation, now);
   return { actions: [], status: { ...decided.status, conditions }, lookAgainSeconds: REFUSED_SECONDS };
 }

@@ -19,8 +19,11 @@ export function statusOf({ status }: StoredTraining): StoredStatus | undefined {
 }
 
 export function trainingObject(stored: StoredTraining): TrainingObject {
-  const status = statusOf(stored);
-  return { metadata: metadataOf(stored), spec: stored.spec, ...(status && { status }) };
+  const written = statusOf(stored);
+  if (!written) return { metadata: metadataOf(stored), spec: stored.spec };
+  // Another writer's: what plan() hands on of the status it was shown would be written by the wrong one.
+  const { progress: _, ...status } = written;
+  return { metadata: metadataOf(stored), spec: stored.spec, status };
 }
 
 /** Of an object that was stored: it has them all. */

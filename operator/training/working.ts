@@ -15,7 +15,7 @@ export function working(task: Task, seen: Observed, deadlineSeconds: number, now
   if (left > 0) return { verdict: said(progress.document), lookAgainSeconds: left };
   return {
     verdict: verdict(
-      'stalled',
+      'hindered',
       'NoProgress',
       `No image was trained on for ${deadlineSeconds} s though the trainer answers; it goes on by itself if images advance.`,
     ),
@@ -26,7 +26,7 @@ export function working(task: Task, seen: Observed, deadlineSeconds: number, now
 function awaiting({ code, message, since }: Waiting, deadlineSeconds: number, now: Date): Omit<Decision, 'actions'> {
   const left = deadlineSeconds - secondsSince(since, now);
   const text = `${message}; training waits, and goes on by itself`;
-  return left > 0 ? { verdict: verdict('waiting', code, text), lookAgainSeconds: left } : { verdict: verdict('stalled', code, text) };
+  return left > 0 ? { verdict: verdict('waiting', code, text), lookAgainSeconds: left } : { verdict: verdict('hindered', code, text) };
 }
 
 function said({ state, resolution }: NonNullable<Observed['progress']>['document']): Verdict {
