@@ -3,6 +3,7 @@ export type BinaryName =
   | 'kube-apiserver'
   | 'kube-controller-manager'
   | 'kube-scheduler'
+  | 'kstatus'
   | 'kubectl'
   | 'kwok'
   | 'minio'

@@ -1,7 +1,9 @@
 // Builds the servers that tests run against, from Go modules at pinned versions, once per version and machine: etcd and Kubernetes for the
-// operator, MinIO and versitygw for stores. Plain JavaScript for Node 20 without dependencies. `node scripts/binaries.mjs NAME...`
+// operator, MinIO and versitygw for stores; and kstatus, a judge whose sources are here. Plain JavaScript for Node 20 without dependencies.
+// `node scripts/binaries.mjs NAME...`
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cache, locked, log } from './cache.mjs';
@@ -10,12 +12,15 @@ const KUBERNETES = 'v1.36.3';
 /** Version of the modules that Kubernetes publishes apart (k8s.io/api, ...). */
 const STAGING = 'v0.36.3';
 
+const KSTATUS = join(import.meta.dirname, '../test/judges/kstatus');
+
 /** Where each binary comes from. `kubernetes` binaries share one module, the others are installed by their package path. */
 const BINARIES = {
   etcd: { version: 'v3.6.16', build: buildEtcd },
   'kube-apiserver': { version: KUBERNETES, build: buildKubernetes },
   'kube-controller-manager': { version: KUBERNETES, build: buildKubernetes },
   'kube-scheduler': { version: KUBERNETES, build: buildKubernetes },
+  kstatus: { version: digestOf(KSTATUS), build: buildHere(KSTATUS) },
   kubectl: { version: KUBERNETES, build: buildKubernetes },
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },
   minio: { version: 'v0.0.0-20260212201848-7aac2a2c5b7c', build: install('github.com/minio/minio') },
@@ -77,6 +82,17 @@ function install(pkg) {
     go(work, ['install', '-trimpath', '-ldflags', '-s -w', `${pkg}@${version}`], { GOBIN: bin });
     renameSync(join(bin, pkg.split('/').at(-1)), join(work, 'out'));
   };
+}
+
+/** A program whose sources are here: its version is what they say. */
+function digestOf(folder) {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(folder).sort()) hash.update(`${file}\n`).update(readFileSync(join(folder, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+function buildHere(folder) {
+  return (work) => void go(folder, ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', '-o', join(work, 'out'), '.']);
 }
 
 function buildEtcd(work, _name, version) {
