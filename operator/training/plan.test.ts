@@ -1,58 +1,13 @@
-/** plan() by table: every state, what it answers, and the documentation that says the same. */
+/** plan() in stories: what becomes of a training, and what must never happen to it. The table of states is in operator/states.test.ts. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Action } from './decision.ts';
 import { plan } from './plan.ts';
-import { STATES } from './states.ts';
 import { trainingObject } from './stored.ts';
 import type { Condition } from '../kube/conditions.ts';
 import { World } from './world.ts';
 
-const DOCUMENT = join(import.meta.dirname, '../../docs/states.md');
-const HEAD = `# States of a PGGANTraining
-
-What the operator, and \`pggan start\` without a cluster, answer to what they see. This table is made from the tests of \`operator/training/plan.ts\`
-(\`PGGAN_WRITE_DOCS=1 node --test operator/training/plan.test.ts\` writes it again). Conditions that are not named are False, Unknown or absent;
-Reconciling and Stalled exist only while they are True.
-
-| state | when | reason | True conditions | does |
-|---|---|---|---|---|
-`;
-
-const act = (action: Action): string => {
-  switch (action.kind) {
-    case 'createJob':
-      return `create ${action.name}`;
-    case 'deleteJob':
-      return `delete ${action.name}`;
-    case 'setSuspend':
-      return `${action.suspend ? 'suspend' : 'resume'} ${action.name}`;
-    case 'expireJob':
-      return `let ${action.name} expire`;
-    case 'deleteRun':
-      return 'delete the run folder';
-    case 'release':
-      return 'let the object go';
-  }
-};
-
 const find = (conditions: readonly Condition[], type: string): Condition | undefined =>
   conditions.find((condition) => condition.type === type);
-
-function row(state: string, when: string, world: World): string {
-  const { status, actions } = world.last ?? assert.fail('not planned');
-  const reason = find(status.conditions, 'Progressing')?.reason ?? '';
-  const holds = status.conditions.filter((condition) => condition.status === 'True').map((condition) => condition.type);
-  return `| ${[state, when, reason, holds.join(', '), actions.map(act).join(', ') || '-'].join(' | ')} |`;
-}
-
-test('docs/states.md says of every state what plan() answers', () => {
-  const text = `${HEAD}${STATES.map(({ state, when, world }) => row(state, when, world())).join('\n')}\n`;
-  if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, text);
-  assert.equal(readFileSync(DOCUMENT, 'utf8'), text);
-});
 
 /** Rounds of cluster and operator until `done`, or the test fails. */
 function until(world: World, done: () => boolean, seconds = 10): void {

@@ -1,7 +1,8 @@
 /** Every state of a PGGANTraining as an example: how it comes about in the model world, and what plan() answers. docs/states.md is made of it. */
+import type { Health } from '../health.ts';
 import { World } from './world.ts';
 
-export type StateExample = { readonly state: string; readonly when: string; readonly world: () => World };
+export type StateExample = { readonly state: string; readonly when: string; readonly health: Health; readonly world: () => World };
 
 /** A world after `setUp`, planned twice, so that the answer is a settled one. */
 const world =
@@ -54,47 +55,159 @@ const endsWith = (exitCode: number, outOfMemory = false) =>
     made.end(exitCode, outOfMemory);
   });
 
+const onLostNode = (seconds: number) =>
+  world((made) => {
+    intoFirstPhase(made);
+    made.lostSince = made.now.toISOString();
+    made.seconds += seconds;
+  });
+
+const withoutPod = (seconds: number) =>
+  world((made) => {
+    made.refusedSince = made.now.toISOString();
+    made.seconds += seconds;
+  });
+
+const waitsForRoom = (seconds: number) =>
+  world((made) => {
+    made.listen(true);
+    intoFirstPhase(made);
+    made.waiting = { code: 'StoreFull', message: 'no room left in pvc://data', since: made.now.toISOString() };
+    made.seconds += seconds;
+  });
+
 export const STATES: readonly StateExample[] = [
+  {
+    state: 'Not seen',
+    when: 'the operator has not looked at the object yet',
+    health: 'working',
+    world: () => new World(),
+  },
   {
     state: 'Just created',
     when: 'the object is new',
+    health: 'working',
     world: () => {
       const made = new World();
       made.reconcile();
       return made;
     },
   },
-  { state: 'Invalid', when: 'totalKimg ends before the last resolution has faded in', world: world(() => {}, { totalKimg: 2 }) },
-  { state: 'Preflight', when: "the preflight's pod runs", world: world((made) => made.tick()) },
+  {
+    state: 'Invalid',
+    when: 'totalKimg ends before the last resolution has faded in',
+    health: 'failed',
+    world: world(() => {}, { totalKimg: 2 }),
+  },
+  {
+    state: 'Edited, invalid',
+    when: 'a coming phase was given a minibatch that cannot be; the one that runs goes on',
+    health: 'failed',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.edit({ phases: [{ resolution: 16, minibatch: 7 }] });
+    }),
+  },
+  {
+    state: 'Waits for its source',
+    when: 'the training that initFrom names has no checkpoint yet',
+    health: 'working',
+    world: world((made) => {
+      made.source = { name: 'other', ready: false, message: 'PGGANTraining other has no checkpoint yet.' };
+      made.jobs = [];
+    }),
+  },
+  { state: 'Preflight', when: "the preflight's pod runs", health: 'working', world: world((made) => made.tick()) },
   {
     state: 'Adopted',
     when: 'the preflight finds a finished run of the same fingerprint',
+    health: 'done',
     world: world((made) => {
       made.images = 7000;
       made.tick();
       made.tick();
     }),
   },
-  { state: 'Queued', when: 'a queue has not admitted the Job', world: world(() => {}, { queue: { name: 'gpu' } }) },
+  {
+    state: 'Another run',
+    when: 'the preflight finds a run of another fingerprint',
+    health: 'failed',
+    world: world((made) => {
+      made.differences = ['seed'];
+      made.tick();
+      made.tick();
+    }),
+  },
+  { state: 'Queued', when: 'a queue has not admitted the Job', health: 'working', world: world(() => {}, { queue: { name: 'gpu' } }) },
   {
     state: 'Scheduling',
     when: 'the Job has no pod yet',
+    health: 'working',
     world: world((made) => {
       intoFirstPhase(made);
       made.end(1);
     }),
   },
   {
+    state: 'No pod',
+    when: 'the Job has got no pod for a minute',
+    health: 'working',
+    world: withoutPod(60),
+  },
+  {
+    state: 'No pod for long',
+    when: 'for progressDeadlineSeconds; goes on when it gets one',
+    health: 'failed',
+    world: withoutPod(3600),
+  },
+  {
     state: 'Training',
     when: 'a pod trains',
+    health: 'working',
     world: world((made) => {
       made.listen(true);
       intoFirstPhase(made);
     }),
   },
   {
+    state: 'Waits for room',
+    when: 'the trainer says that its store is full',
+    health: 'working',
+    world: waitsForRoom(0),
+  },
+  {
+    state: 'Waits for room for long',
+    when: 'for progressDeadlineSeconds; goes on when there is room',
+    health: 'failed',
+    world: waitsForRoom(3600),
+  },
+  {
+    state: 'Stands still',
+    when: 'the trainer answers, and has trained on no image for progressDeadlineSeconds',
+    health: 'failed',
+    world: world((made) => {
+      made.listen(true);
+      intoFirstPhase(made);
+      made.stillSince = made.now.toISOString();
+      made.seconds += 3600;
+    }),
+  },
+  {
+    state: 'Node lost',
+    when: 'the pod has been terminating for longer than its grace and a minute',
+    health: 'working',
+    world: onLostNode(0),
+  },
+  {
+    state: 'Node lost for long',
+    when: 'for progressDeadlineSeconds; goes on when the pod is gone',
+    health: 'failed',
+    world: onLostNode(3600),
+  },
+  {
     state: 'Between phases',
     when: 'a phase is complete',
+    health: 'working',
     world: world((made) => {
       intoFirstPhase(made);
       for (let tick = 0; tick < 9 && made.jobs.some((job) => job.pod); tick += 1) made.tick();
@@ -103,6 +216,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Previous pods',
     when: 'a pod of this name has not ended, whatever its owner',
+    health: 'working',
     world: world((made) => {
       made.tick();
       made.tick();
@@ -112,6 +226,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Suspended',
     when: 'spec.suspend is set while a pod trains',
+    health: 'suspended',
     world: world((made) => {
       intoFirstPhase(made);
       made.edit({ suspend: true });
@@ -120,14 +235,16 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Suspended in a queue',
     when: 'spec.suspend is set on a queued training',
+    health: 'suspended',
     world: world((made) => made.edit({ suspend: true }), { queue: { name: 'gpu' } }),
   },
-  { state: 'Exit 2', when: 'run document, dataset or checkpoint is invalid', world: endsWith(2) },
-  { state: 'Exit 3', when: 'it does not fit into memory', world: endsWith(3) },
-  { state: 'Exit 4', when: 'the store is unreachable', world: endsWith(4) },
+  { state: 'Exit 2', when: 'run document, dataset or checkpoint is invalid', health: 'failed', world: endsWith(2) },
+  { state: 'Exit 3', when: 'it does not fit into memory', health: 'failed', world: endsWith(3) },
+  { state: 'Exit 4', when: 'the store is unreachable', health: 'working', world: endsWith(4) },
   {
     state: 'Exit 4, due again',
     when: 'the delay has passed',
+    health: 'working',
     world: world((made) => {
       intoFirstPhase(made);
       made.end(4);
@@ -138,6 +255,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Exit 4 for long',
     when: 'for progressDeadlineSeconds; still tried again',
+    health: 'failed',
     world: world((made) => {
       intoFirstPhase(made);
       made.end(4);
@@ -148,6 +266,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Restarts spent',
     when: 'more failures than maxRestarts',
+    health: 'failed',
     world: world(
       (made) => {
         intoFirstPhase(made);
@@ -156,15 +275,22 @@ export const STATES: readonly StateExample[] = [
       { maxRestarts: 0 },
     ),
   },
-  { state: 'Out of memory', when: 'three kills for memory in a row without headway', world: world((made) => threeEnds(made, 137, true)) },
+  {
+    state: 'Out of memory',
+    when: 'three kills for memory in a row without headway',
+    health: 'failed',
+    world: world((made) => threeEnds(made, 137, true)),
+  },
   {
     state: 'No headway',
     when: 'three ends in a row, exit 75 among them, without a newer checkpoint',
+    health: 'failed',
     world: world((made) => threeEnds(made, 75, false)),
   },
   {
     state: 'Name conflict',
     when: 'the name of a Job belongs to another owner',
+    health: 'failed',
     world: world((made) => {
       made.jobs = [];
       made.conflicts = ['x-preflight'];
@@ -173,6 +299,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Retried',
     when: 'pggan.dev/retry has a new value',
+    health: 'working',
     world: world((made) => {
       intoFirstPhase(made);
       made.end(2);
@@ -180,18 +307,39 @@ export const STATES: readonly StateExample[] = [
       made.retry('1');
     }),
   },
-  { state: 'Succeeded', when: 'all phases are complete', world: world(toTheEnd) },
+  { state: 'Succeeded', when: 'all phases are complete', health: 'done', world: world(toTheEnd) },
   {
     state: 'Extended',
     when: 'totalKimg was raised after the end',
+    health: 'working',
     world: world((made) => {
       toTheEnd(made);
       made.edit({ totalKimg: 8 });
     }),
   },
   {
+    state: 'Extended, not seen',
+    when: 'totalKimg was raised after the end, and the operator has not looked yet',
+    health: 'working',
+    world: () => {
+      const made = world(toTheEnd)();
+      made.edit({ totalKimg: 8 });
+      return made;
+    },
+  },
+  {
+    state: 'Ended, suspended',
+    when: 'spec.suspend is set after the end',
+    health: 'done',
+    world: world((made) => {
+      toTheEnd(made);
+      made.edit({ suspend: true });
+    }),
+  },
+  {
     state: 'Deleted',
     when: 'the object is being deleted',
+    health: 'going',
     world: world((made) => {
       intoFirstPhase(made);
       made.delete();
@@ -200,6 +348,7 @@ export const STATES: readonly StateExample[] = [
   {
     state: 'Deleted, ended',
     when: 'no Job and no pod is left',
+    health: 'going',
     world: world((made) => {
       intoFirstPhase(made);
       made.delete();
@@ -208,15 +357,22 @@ export const STATES: readonly StateExample[] = [
       made.tick();
     }),
   },
-  { state: 'Deleted with its run', when: 'deletionPolicy is DeleteRun, and no Job and no pod is left', world: deletingRun() },
+  {
+    state: 'Deleted with its run',
+    when: 'deletionPolicy is DeleteRun, and no Job and no pod is left',
+    health: 'going',
+    world: deletingRun(),
+  },
   {
     state: 'Run not deleted',
     when: 'the Job that was to delete the run folder failed less than a minute ago',
+    health: 'going',
     world: deletingRun({ exitCode: 4, outOfMemory: false, message: 'the bucket is gone' }),
   },
   {
     state: "Another's run",
     when: 'that Job found the folder to be of another training',
+    health: 'going',
     world: deletingRun({ exitCode: 2, outOfMemory: false, message: 'it belongs to another training' }),
   },
 ];

@@ -1,8 +1,9 @@
 /** A small model of a cluster for the tests of plan(): a Job controller, a trainer, a queue, and everything that can go wrong with them. */
 import { trainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
+import type { Waiting } from '../../crds/progress.ts';
 import type { Action } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
-import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, Task } from './observed.ts';
+import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, PodState, Task } from './observed.ts';
 import { type Plan, plan } from './plan.ts';
 import type { TrainingStatus } from './status.ts';
 
@@ -57,6 +58,18 @@ export class World {
   deletionFailure: JobFailure | undefined;
   deletion: ObservedJob<DeletionTask> | undefined;
   conflicts: string[] = [];
+  /** Since when no Job gets a pod, for lack of quota. */
+  refusedSince: string | undefined;
+  /** Since when the node of the running pod has been gone. */
+  lostSince: string | undefined;
+  /** Since when the trainer has trained on no image though it answers. */
+  stillSince: string | undefined;
+  /** Why the trainer waits, as it tells. */
+  waiting: Waiting | undefined;
+  /** In what the run that the preflight finds differs. */
+  differences: readonly string[] = [];
+  /** The training that spec.initFrom names. */
+  source: Observed['source'];
   last: Plan | undefined;
   #uids = 0;
   #progress = false;
@@ -88,13 +101,14 @@ export class World {
     const answered = preflight?.state === 'succeeded' && { preflight: this.#preflight() };
     const live = this.jobs.find((job) => job.pod && job.task.kind === 'train');
     const progress = this.#progress &&
-      live && { progress: { document: this.#document(live), fresh: true, unmovedSince: this.now.toISOString() } };
+      live && { progress: { document: this.#document(live), fresh: true, unmovedSince: this.stillSince ?? this.now.toISOString() } };
     return {
       jobs: this.jobs.map((job) => this.#shown(job)),
       conflicts: this.conflicts,
       unfinishedPods: [...pods, ...this.foreignPods],
       ...answered,
       ...progress,
+      ...(this.source && { source: this.source }),
       ...(this.deletion && { runDeletion: this.deletion }),
     };
   }
@@ -116,9 +130,10 @@ export class World {
     this.jobs = this.jobs.filter((job) => !(job.deleting && !job.pod));
     this.#deleteRun();
     for (const job of this.jobs) {
+      if (job.pod && this.lostSince !== undefined) continue;
       if (job.deleting || job.state === 'suspended') job.pod = false;
       else if (job.state === 'queued') job.state = 'active';
-      else if (job.state === 'active' && !job.pod) job.pod = true;
+      else if (job.state === 'active' && !job.pod) job.pod = this.refusedSince === undefined;
       else if (job.state === 'active') this.#train(job);
     }
   }
@@ -160,9 +175,11 @@ export class World {
     this.training = { ...this.training, metadata: { ...metadata, annotations: { 'pggan.dev/retry': value } } };
   }
 
+  /** The API server counts the wish to delete as an edit. */
   delete(): void {
     const { metadata } = this.training;
-    this.training = { ...this.training, metadata: { ...metadata, deletionTimestamp: this.now.toISOString() } };
+    const asked = { generation: metadata.generation + 1, deletionTimestamp: this.now.toISOString() };
+    this.training = { ...this.training, metadata: { ...metadata, ...asked } };
   }
 
   /** Progress documents are read from now on (or no longer). */
@@ -260,6 +277,7 @@ export class World {
       fingerprint: 'f',
       images: this.images,
       complete,
+      ...(this.differences.length > 0 && { differences: [...this.differences] }),
       datasetBytes: { '4': 66 },
       time: this.now.toISOString(),
     };
@@ -284,6 +302,7 @@ export class World {
       state: 'Training',
       ...place,
       secondsPerKimg: 20,
+      ...(this.waiting && { waiting: this.waiting }),
       checkpoint,
       attempt: this.created.length,
       time,
@@ -302,10 +321,15 @@ export class World {
       case 'suspended':
         return { kind: job.state };
       case 'active':
-        return { kind: 'active', pod: job.pod ? { kind: 'running' } : { kind: 'none', since: this.now.toISOString() } };
+        return { kind: 'active', pod: this.#pod(job) };
       case 'succeeded':
       case 'failed':
         return { kind: job.state, finishedAt: job.finishedAt };
     }
+  }
+
+  #pod({ pod }: ModelJob): PodState {
+    if (!pod) return { kind: 'none', since: this.refusedSince ?? this.now.toISOString(), message: 'exceeded quota' };
+    return this.lostSince === undefined ? { kind: 'running' } : { kind: 'lost', since: this.lostSince };
   }
 }
