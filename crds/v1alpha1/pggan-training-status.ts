@@ -1,6 +1,6 @@
 /** Status of a PGGANTraining: what the operator and the local driver have seen, never what they wish. */
 import { z } from 'zod';
-import { type DeepReadonly, conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
+import { type DeepReadonly, atomicList, conditions, integer, mapList, observedGeneration, resolution, text, timestamp } from './common.ts';
 import { count, images, taskRecord, taskRecordFields } from './task-record.ts';
 
 const losses = z.strictObject({
@@ -59,8 +59,15 @@ export const trainingStatus = z.strictObject({
   image: text(512).optional().describe('Image of the trainer, fixed when the training was accepted.'),
   failures: count.optional().describe('Pods that failed, over the whole run.'),
   resumes: count.optional().describe('Processes that went on from a checkpoint.'),
-  disruptions: count.optional().describe('Pods that were evicted or preempted, each counted once, at best effort.'),
+  disruptions: count
+    .optional()
+    .describe('Pods that were evicted, preempted, lost with their node or otherwise stopped unasked, each counted once, at best effort.'),
   outOfMemory: count.optional().describe('Pods that were killed for want of memory, each counted once, at best effort.'),
+  countedPods: z
+    .array(text(64))
+    .max(32)
+    .optional()
+    .meta(atomicList('UIDs of pods that disruptions and outOfMemory have counted, or were right to leave out; the newest first.')),
   lastHandledRetry: text(256).optional().describe('The value of the annotation pggan.dev/retry that was acted on last.'),
 });
 

@@ -121,6 +121,29 @@ test('an eviction is a disruption, a crash is none', () => {
   assert.equal(isDisrupted(pod({ phase: 'Failed', ...exit(1, {}) })), false);
 });
 
+const TARGET = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' };
+
+test('a pod that is evicted, preempted or lost, or stops unasked, is disrupted as soon as that is sure; one that is killed for want of memory is told apart', () => {
+  const fate = (one: Pod, of: Job = job()) =>
+    observedJobs(listed([of], [one])).fates?.map(({ disrupted, outOfMemory }) => [disrupted, outOfMemory]);
+  const queued = job({ spec: { suspend: true }, labels: { 'kueue.x-k8s.io/queue-name': 'gpu' } });
+  const deleted = job({ deletionTimestamp: NOW });
+  assert.deepEqual(fate(pod({ phase: 'Failed', conditions: [TARGET] })), [[true, false]]);
+  assert.deepEqual(fate(pod({ phase: 'Running', conditions: [TARGET] }, { deletionTimestamp: NOW })), [[true, false]]);
+  assert.deepEqual(fate(pod({ phase: 'Running', conditions: [TARGET] })), [], 'it may be spared');
+  assert.deepEqual(fate(pod({ phase: 'Failed', ...exit(75, {}) })), [[true, false]]);
+  assert.deepEqual(fate(terminating('2030-01-01T11:58:59Z')), [[true, false]], 'its node is lost');
+  assert.deepEqual(fate(terminating('2030-01-01T11:59:30Z')), []);
+  assert.deepEqual(fate(terminating('2030-01-01T11:59:30Z'), queued), [[true, false]], 'its queue preempts it');
+  assert.deepEqual(fate(pod({ phase: 'Failed', ...exit(137, { reason: 'OOMKilled' }) })), [[false, true]]);
+  assert.deepEqual(fate(pod({ phase: 'Failed', ...exit(1, {}) })), []);
+  assert.deepEqual(fate(pod({ phase: 'Succeeded', ...exit(0, {}), conditions: [TARGET] })), []);
+  for (const asked of [deleted, job({ spec: { suspend: true } })]) {
+    assert.deepEqual(fate(pod({ phase: 'Failed', ...exit(75, {}) }), asked), [[false, false]]);
+    assert.deepEqual(fate(terminating('2030-01-01T11:59:30Z'), asked), [[false, false]], 'nor when it ends after all');
+  }
+});
+
 test('a failed Job whose pods are gone is told by its own condition', () => {
   const message = 'Container trainer for pod research/x-8-abcde failed with exit code 2 matching FailJob rule at index 2';
   const failed = job({ status: { failed: 1, conditions: [{ ...condition('Failed'), reason: 'PodFailurePolicy', message }] } });

@@ -33,9 +33,10 @@ export function whose({ owner, jobs }: Pick<Listed, 'owner' | 'jobs'>): Whose {
 }
 
 /** One Job of ours with its pods. `parse` reads the task that the Job was built for. @throws {RangeError} where a Job of ours has none */
-export function observedJob<T>(job: Job, { pods, refusals, now }: Listed, parse: (task: unknown) => T | undefined): ObservedJob<T> {
+export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) => T | undefined): ObservedJob<T> {
+  const { refusals, now } = listed;
   const uid = job.metadata?.uid ?? '';
-  const own = pods.filter(({ metadata }) => metadata?.ownerReferences?.some((reference) => reference.uid === uid));
+  const own = podsOf(job, listed);
   const ended = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
   const lastEnd = ended.at(-1);
   const podsFailed = job.status?.failed ?? 0;
@@ -55,6 +56,10 @@ export function observedJob<T>(job: Job, { pods, refusals, now }: Listed, parse:
     podsEnded: Math.max(podsFailed, ended.length),
     ...(failure && { failure }),
   };
+}
+
+export function podsOf(job: Job, { pods }: Pick<Listed, 'pods'>): readonly Pod[] {
+  return pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
 }
 
 /** Pods of our own Jobs; others have our label. */

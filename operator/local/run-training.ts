@@ -86,7 +86,16 @@ function firstState({ training, place, datasetUri, data }: LocalTraining): Train
 }
 
 function emptyStatus(): TrainingStatus {
-  return { observedGeneration: -1, conditions: [], preflight: NEW_RECORD, phases: [], failures: 0, resumes: 0 };
+  return {
+    observedGeneration: -1,
+    conditions: [],
+    preflight: NEW_RECORD,
+    phases: [],
+    failures: 0,
+    resumes: 0,
+    disruptions: 0,
+    outOfMemory: 0,
+  };
 }
 
 function objectOf(training: PGGANTraining, { name, namespace, uid, status }: TrainingState): TrainingObject {

@@ -30,6 +30,9 @@ const HALFWAY = {
   totalKimg: 8,
   resolution: 8,
   failures: 2,
+  resumes: 3,
+  disruptions: 1,
+  outOfMemory: 1,
   phases: [
     { resolution: 4, attempts: 3, startTime: time, completionTime: time, losses: losses(0.25) },
     { resolution: 8, attempts: 1, startTime: time, losses: losses(0.5) },
@@ -69,6 +72,9 @@ test('a training tells where it stands, and the losses of each of its resolution
     `pggan_training_condition{${of},condition="Succeeded"} -1`,
     `pggan_training_condition{${of},condition="Progressing"} 0`,
     `pggan_training_failures_total{${of}} 2`,
+    `pggan_training_resumes_total{${of}} 3`,
+    `pggan_training_disruptions_total{${of}} 1`,
+    `pggan_training_out_of_memory_total{${of}} 1`,
     `pggan_training_checkpoint_timestamp_seconds{${of}} 1767225600`,
     `pggan_training_phase_completion_timestamp_seconds{${of},resolution="4"} 1767225600`,
   ])

@@ -140,6 +140,20 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
   counter('pggan_training_resumes_total', 'processes', 'Processes that went on from a checkpoint.', [], ({ status }) =>
     one(status.resumes),
   ),
+  counter(
+    'pggan_training_disruptions_total',
+    'pods',
+    'Pods that were evicted, preempted, lost with their node or otherwise stopped unasked.',
+    [],
+    ({ status }) => one(status.disruptions),
+  ),
+  counter(
+    'pggan_training_out_of_memory_total',
+    'pods',
+    'Pods that were killed for want of memory; they are among those that failed.',
+    [],
+    ({ status }) => one(status.outOfMemory),
+  ),
   gauge(
     'pggan_training_phase_start_timestamp_seconds',
     'unix time',

@@ -241,5 +241,15 @@ function scratchOf(built: Built): string {
 
 function status(datasetBytes: Readonly<Record<string, number>>) {
   const preflight = { state: 'Complete', earlierFailures: 0, forgivenFailures: 0 } as const;
-  return { observedGeneration: 1, conditions: [], preflight, phases: [], failures: 0, resumes: 0, datasetBytes };
+  return {
+    observedGeneration: 1,
+    conditions: [],
+    preflight,
+    phases: [],
+    failures: 0,
+    resumes: 0,
+    disruptions: 0,
+    outOfMemory: 0,
+    datasetBytes,
+  };
 }

@@ -30,6 +30,9 @@ export type PodState =
   /** Terminating for longer than its grace and a minute: its node is gone, and Kubernetes replaces nothing. */
   | { readonly kind: 'lost'; readonly since: string };
 
+/** An end of a pod, past or surely to come, of which a counter tells; or one that was asked for, of which none ever will. */
+export type PodFate = { readonly uid: string; readonly createdAt: string; readonly disrupted: boolean; readonly outOfMemory: boolean };
+
 export type ObservedJob<T = Task> = {
   readonly name: string;
   readonly uid: string;
@@ -60,6 +63,8 @@ export type Observed = {
   readonly conflicts: readonly string[];
   /** Names of pods labelled with this training's name that have not ended, whatever their owner's uid. */
   readonly unfinishedPods: readonly string[];
+  /** Of pods of its Jobs, as long as they are there. */
+  readonly fates?: readonly PodFate[];
   /** The preflight's result, read from its termination message. */
   readonly preflight?: PreflightProgress;
   /** The newest progress document, and since when (by our clock) its `images` have not moved. `fresh`: read within the last poll interval. */

@@ -106,6 +106,7 @@ function check(world: World, before: { readonly succeeded: boolean; readonly tot
   }
   const waits = world.jobs.some((job) => job.state === 'failed' && !job.deleting && job.failure?.exitCode !== 4);
   if (waits) assert(isTrue(status.conditions, 'Stalled') || isTrue(status.conditions, 'Reconciling') || world.training.spec.suspend);
+  assert(status.disruptions <= world.disruptions && status.outOfMemory <= world.outOfMemory, 'a pod was counted twice');
   const { totalKimg } = world.training.spec;
   if (before.succeeded && totalKimg === before.totalKimg) assert(isTrue(status.conditions, 'Succeeded'), 'Succeeded did not stick');
 }

@@ -1,7 +1,8 @@
 /** Jobs and pods of a PGGANTraining, as listed, to what plan() is shown of them. */
 import { z } from 'zod';
 import type { PreflightProgress, TrainingProgress } from '../../crds/progress.ts';
-import { type Listed, observedJob, ownPods, unfinished, whose } from '../jobs/observe.ts';
+import { fateOf } from '../jobs/fates.ts';
+import { type Listed, observedJob, ownPods, podsOf, unfinished, whose } from '../jobs/observe.ts';
 import { endedAt, lastDocument } from '../jobs/pods.ts';
 import { LABELS } from '../jobs/metadata.ts';
 import type { Observed, Task } from './observed.ts';
@@ -15,13 +16,15 @@ const task = z.union([
  * Everything about a training that its Jobs and pods tell. `listed.jobs` holds the Jobs that it owns and those that have one of its names;
  * `listed.pods` all pods labelled with its name, whatever their owner.
  */
-export function observedJobs(listed: Listed): Pick<Observed, 'jobs' | 'conflicts' | 'unfinishedPods' | 'preflight'> {
+export function observedJobs(listed: Listed): Pick<Observed, 'jobs' | 'conflicts' | 'unfinishedPods' | 'fates' | 'preflight'> {
   const { ours, conflicts, leftovers } = whose(listed);
   const preflight = preflightResult(listed);
+  const fates = ours.flatMap((job) => podsOf(job, listed).flatMap((pod) => fateOf(pod, job, listed.now) ?? []));
   return {
     jobs: ours.map((job) => observedJob<Task>(job, listed, (value) => task.safeParse(value).data)),
     conflicts,
     unfinishedPods: [...unfinished(listed.pods), ...leftovers],
+    fates,
     ...(preflight && { preflight }),
   };
 }

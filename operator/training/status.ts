@@ -2,6 +2,7 @@
 import type { CheckpointRef, Losses } from '../../crds/progress.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { Condition } from '../kube/conditions.ts';
+import type { Counters } from './counters.ts';
 
 export type ConditionType = 'Accepted' | 'Ready' | 'Progressing' | 'Suspended' | 'Succeeded' | 'Reconciling' | 'Stalled';
 
@@ -32,4 +33,4 @@ export type TrainingStatus = {
   readonly lastHandledRetry?: string;
   readonly failures: number;
   readonly resumes: number;
-};
+} & Counters;

@@ -1,5 +1,6 @@
 /** The whole status from what plan() decided and remembers. */
 import { conditionsOf, type Verdict } from './conditions.ts';
+import { countFates } from './counters.ts';
 import type { Expectation, TrainingObject } from './expectation.ts';
 import { completionTime, percentDone } from './figures.ts';
 import type { Observed } from './observed.ts';
@@ -22,6 +23,7 @@ export function summarize(
   const common = {
     observedGeneration: metadata.generation,
     conditions: conditionsOf(verdict, spec.suspend, previous?.conditions ?? [], metadata.generation, now),
+    ...countFates(previous, seen.fates ?? []),
   };
   if (wanted.kind === 'invalid') {
     return previous ? { ...previous, ...common } : { ...common, preflight: ledger.preflight.record, phases: [], failures: 0, resumes: 0 };

@@ -3,7 +3,7 @@ import { trainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { Waiting } from '../../crds/progress.ts';
 import type { Action } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
-import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, PodState, Task } from './observed.ts';
+import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, PodFate, PodState, Task } from './observed.ts';
 import { type Plan, plan } from './plan.ts';
 import type { TrainingStatus } from './status.ts';
 
@@ -22,6 +22,7 @@ type ModelJob = {
   podsFailed: number;
   podsEnded: number;
   failure: JobFailure | undefined;
+  fates: readonly PodFate[];
 };
 
 const START = Date.parse('2030-01-01T00:00:00Z');
@@ -70,6 +71,9 @@ export class World {
   differences: readonly string[] = [];
   /** The training that spec.initFrom names. */
   source: Observed['source'];
+  /** Pods that met such an end, whether anyone saw it or not. */
+  disruptions = 0;
+  outOfMemory = 0;
   last: Plan | undefined;
   #uids = 0;
   #progress = false;
@@ -106,6 +110,7 @@ export class World {
       jobs: this.jobs.map((job) => this.#shown(job)),
       conflicts: this.conflicts,
       unfinishedPods: [...pods, ...this.foreignPods],
+      fates: this.jobs.flatMap((job) => job.fates),
       ...answered,
       ...progress,
       ...(this.source && { source: this.source }),
@@ -145,6 +150,11 @@ export class World {
     job.pod = false;
     job.podsEnded += 1;
     job.failure = { exitCode, outOfMemory, message: `exit ${exitCode}` };
+    const disrupted = exitCode === 75;
+    this.disruptions += disrupted ? 1 : 0;
+    this.outOfMemory += outOfMemory ? 1 : 0;
+    if (disrupted || outOfMemory)
+      job.fates = [...job.fates, { uid: `${job.uid}-${job.podsEnded}`, createdAt: this.now.toISOString(), disrupted, outOfMemory }];
     if (exitCode === 75) return;
     job.podsFailed += 1;
     if ([2, 3, 4].includes(exitCode) || job.podsFailed > job.backoffLimit) this.#finish(job, 'failed');
@@ -226,6 +236,7 @@ export class World {
           podsFailed: 0,
           podsEnded: 0,
           failure: undefined,
+          fates: [],
         } as const;
         this.jobs.push({ name, task, digest, backoffLimit, uid: `job-${this.#uids}`, createdAt: this.now.toISOString(), ...fresh });
         this.created.push(task);
