@@ -19,7 +19,7 @@ const does = (next: ReturnType<typeof planSynthesis>): readonly string[] => next
 
 test('images that are larger than the training draws are refused before anybody waits for it; smaller ones are drawn', () => {
   const training = { succeeded: false, stalled: false, resolution: 64 };
-  const next = planSynthesis(object({ resolution: 128 }), { ...EMPTY, training }, NOW);
+  const next = planSynthesis(synthesis({ resolution: 128 }), { ...NOTHING, training }, NOW);
   const accepted = next.status.conditions.find(({ type }) => type === 'Accepted');
   assert.deepEqual([accepted?.status, accepted?.reason], ['False', 'Invalid']);
   assert.match(
@@ -27,8 +27,8 @@ test('images that are larger than the training draws are refused before anybody 
     /spec.resolution is 128, but PGGANTraining x trains for 64x64: create a SynthesisJob of at most 64/,
   );
   assert.deepEqual(next.actions, []);
-  assert.equal(reason(planSynthesis(object({ resolution: 64 }), { ...EMPTY, training }, NOW)), 'WaitingForTraining');
-  const done = planSynthesis(object({ resolution: 32 }), { ...EMPTY, training: { ...trained, resolution: 64 } }, NOW);
+  assert.equal(reason(planSynthesis(synthesis({ resolution: 64 }), { ...NOTHING, training }, NOW)), 'WaitingForTraining');
+  const done = planSynthesis(synthesis({ resolution: 32 }), { ...NOTHING, training: { ...TRAINED, resolution: 64 } }, NOW);
   assert.deepEqual(does(done), ['createJob']);
 });
 
