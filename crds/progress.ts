@@ -10,6 +10,8 @@ const number = z.number();
 const time = z.iso.datetime();
 
 const checkpointRef = z.object({ uri: z.string().max(1024), images: number, digest: z.string().max(64), time });
+/** `bytes`: of all its files. */
+const savedCheckpoint = checkpointRef.extend({ bytes: number.optional() });
 
 /** Means over the last tick; absent before the first one. */
 const losses = z.object({
@@ -42,7 +44,9 @@ const training = z.object({
   metrics: z.object({ images: number, values: z.record(z.string().max(64), number) }).optional(),
   secondsPerKimg: number.optional(),
   imagesPerSecond: number.optional(),
-  checkpoint: checkpointRef.optional(),
+  checkpoint: savedCheckpoint.optional(),
+  /** How long the last save took, from the copy of the variables to the commit; of one that had to wait for its store nothing is told. */
+  checkpointSeconds: number.optional(),
   /** The checkpoint this process started from; absent when it started from nothing. */
   resumedFrom: checkpointRef.optional(),
   /** How many processes have trained on this run, this one included (kept in the run folder). */
@@ -96,7 +100,8 @@ export type PreflightProgress = Extract<Progress, { kind: 'preflight' }>;
 export type SynthesisProgress = Extract<Progress, { kind: 'synthesis' }>;
 export type Waiting = NonNullable<TrainingProgress['waiting']>;
 export type Losses = NonNullable<TrainingProgress['losses']>;
-export type CheckpointRef = NonNullable<TrainingProgress['checkpoint']>;
+export type CheckpointRef = z.infer<typeof checkpointRef>;
+export type SavedCheckpoint = NonNullable<TrainingProgress['checkpoint']>;
 
 /** Reads a progress document from an untrusted process; undefined when it is torn, too large or of another version. */
 export function parseProgress(text: string): Progress | undefined {

@@ -121,6 +121,13 @@ suite('a run', { concurrency: false }, () => {
     assert.equal(stopped.driver, null);
     assert.equal(stopped.progress?.images, saved);
     assert.equal(stopped.status?.checkpoint?.images, saved);
+    const files = Object.values(newestCheckpoint(run)?.manifest.files ?? {});
+    assert.equal(
+      stopped.status?.checkpoint?.bytes,
+      files.reduce((sum, { size }) => sum + size, 0),
+    );
+    const took = stopped.status?.checkpointSeconds ?? assert.fail('nobody knows how long a checkpoint takes');
+    assert(took > 0 && took < 60, `${took} s`);
 
     const resumed = pggan(t, ['start', manifest]);
     await succeeded(resumed);

@@ -17,6 +17,7 @@ const checkpoint = z.strictObject({
   images: images.describe('Real images shown when it was saved.'),
   digest: text(64).describe('SHA-256 over its tensors, in hex.'),
   time: timestamp.describe('When it was saved.'),
+  bytes: integer(0, Number.MAX_SAFE_INTEGER).optional().describe('Size of all its files.'),
 });
 
 const progress = z.strictObject({
@@ -55,6 +56,10 @@ export const trainingStatus = z.strictObject({
     .meta({ description: "Size of the dataset's file per resolution, as the preflight found it.", maxProperties: 9 }),
   phases: z.array(phase).max(9).optional().meta(mapList('The phases of the run, by resolution.', 'resolution')),
   checkpoint: checkpoint.optional().describe('The newest checkpoint.'),
+  checkpointSeconds: z
+    .number()
+    .optional()
+    .describe('Seconds that saving a checkpoint took last; the termination grace of the next Job covers it.'),
   fingerprint: text(64).optional().describe('SHA-256 of everything that decides the trained weights.'),
   image: text(512).optional().describe('Image of the trainer, fixed when the training was accepted.'),
   failures: count.optional().describe('Pods that failed, over the whole run.'),

@@ -38,7 +38,8 @@ const HALFWAY = {
     { resolution: 8, attempts: 1, startTime: time, losses: losses(0.5) },
   ],
   progress: { resolution: 8, images: 4096, kimg: 4.096, lod: 1.25, secondsPerKimg: 20, losses: losses(0.75), time },
-  checkpoint: { uri: 'u', images: 4000, digest: 'd', time },
+  checkpoint: { uri: 'u', images: 4000, digest: 'd', time, bytes: 650_000_000 },
+  checkpointSeconds: 12.5,
 };
 
 function setting() {
@@ -76,6 +77,8 @@ test('a training tells where it stands, and the losses of each of its resolution
     `pggan_training_disruptions_total{${of}} 1`,
     `pggan_training_out_of_memory_total{${of}} 1`,
     `pggan_training_checkpoint_timestamp_seconds{${of}} 1767225600`,
+    `pggan_training_checkpoint_bytes{${of}} 650000000`,
+    `pggan_training_checkpoint_save_seconds{${of}} 12.5`,
     `pggan_training_phase_completion_timestamp_seconds{${of},resolution="4"} 1767225600`,
   ])
     assert.ok(text.includes(`${line}\n`), line);

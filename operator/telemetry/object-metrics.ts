@@ -136,6 +136,12 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
   gauge('pggan_training_checkpoint_images', 'images', 'Real images shown when the newest checkpoint was saved.', [], ({ status }) =>
     one(status.checkpoint?.images),
   ),
+  gauge('pggan_training_checkpoint_bytes', 'bytes', 'Size of the newest checkpoint, all its files.', [], ({ status }) =>
+    one(status.checkpoint?.bytes),
+  ),
+  gauge('pggan_training_checkpoint_save_seconds', 'seconds', 'Time that saving a checkpoint took last.', [], ({ status }) =>
+    one(status.checkpointSeconds),
+  ),
   counter('pggan_training_failures_total', 'pods', 'Pods that failed.', [], ({ status }) => one(status.failures)),
   counter('pggan_training_resumes_total', 'processes', 'Processes that went on from a checkpoint.', [], ({ status }) =>
     one(status.resumes),

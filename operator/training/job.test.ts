@@ -178,6 +178,7 @@ test("scratch space has room for the phase's file of the dataset and two checkpo
 test('the grace of a pod covers what its checkpoint takes to save, measured or estimated', () => {
   assert.ok(graceOf({ checkpointSeconds: 100 }) >= 160);
   assert.ok(graceOf({ checkpointSeconds: 1 }) >= 60, 'a step in flight ends first');
+  assert.ok(graceOf({ checkpointSeconds: 1e9 }) <= 3660, 'whatever a trainer says');
   assert.ok(graceOf({}) > graceOf({}, { 'spec/resolution': 64, 'spec/phases': [] }), 'before the first checkpoint its size decides');
 });
 

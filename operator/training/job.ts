@@ -22,7 +22,7 @@ export type TrainingFacts = {
   readonly image?: string;
   /** The run folder that spec.initFrom.trainingRef stands for. */
   readonly initFromUri?: string;
-  /** Seconds that the newest checkpoint took to save; absent before the first. */
+  /** Seconds that a checkpoint took last to save, as the trainer says; absent before the first. */
   readonly checkpointSeconds?: number;
 };
 
@@ -115,11 +115,14 @@ const STEP_SECONDS = 60;
 /** What a checkpoint of unknown cost is taken to be written at: a store over a busy network. */
 const SLOW_STORE_BYTES_PER_SECOND = 20e6;
 
+/** What a trainer says is not trusted: a longer grace would only keep a lost node's pod from being noticed. */
+const LONGEST_SAVE_SECONDS = 1800;
+
 /** Twice what saving takes, and a step. A process that is done sooner ends sooner. */
 function graceSeconds({ spec }: TrainingObject, task: Task, checkpointSeconds: number | undefined): number {
   if (task.kind === 'preflight') return 30;
   const estimate = variableBytes(resolveNetwork(spec), spec.resolution) / SLOW_STORE_BYTES_PER_SECOND;
-  return STEP_SECONDS + Math.ceil(2 * (checkpointSeconds ?? estimate));
+  return STEP_SECONDS + Math.ceil(2 * Math.min(LONGEST_SAVE_SECONDS, checkpointSeconds ?? estimate));
 }
 
 /** Room for the compiled step, compiler caches and logs. */

@@ -139,7 +139,12 @@ function completed({ config }: Operating, training: TrainingObject, { reachable 
 
 function factsOf(training: TrainingObject, look: Look | undefined): TrainingFacts {
   const image = training.status && (training.status as StoredStatus).image;
-  return { ...(image !== undefined && { image }), ...(look?.initFromUri !== undefined && { initFromUri: look.initFromUri }) };
+  const checkpointSeconds = training.status?.checkpointSeconds;
+  return {
+    ...(image !== undefined && { image }),
+    ...(look?.initFromUri !== undefined && { initFromUri: look.initFromUri }),
+    ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+  };
 }
 
 type Written = { readonly look: Look; readonly decided: Plan; readonly status: StoredStatus; readonly memory: Memory };

@@ -1,5 +1,5 @@
 /** The status of a PGGANTraining as plan() reads and writes it: conditions, one record per task, and the totals shown in columns. */
-import type { CheckpointRef, Losses } from '../../crds/progress.ts';
+import type { Losses, SavedCheckpoint } from '../../crds/progress.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { Condition } from '../kube/conditions.ts';
 import type { Counters } from './counters.ts';
@@ -13,7 +13,7 @@ export type PhaseRecord = TaskRecord & {
   readonly endImages: number;
   readonly attempts: number;
   readonly losses?: Losses;
-  readonly checkpoint?: CheckpointRef;
+  readonly checkpoint?: SavedCheckpoint;
 };
 
 export type TrainingStatus = {
@@ -26,7 +26,8 @@ export type TrainingStatus = {
   readonly estimatedCompletionTime?: string;
   readonly preflight: TaskRecord;
   readonly phases: readonly PhaseRecord[];
-  readonly checkpoint?: CheckpointRef;
+  readonly checkpoint?: SavedCheckpoint;
+  readonly checkpointSeconds?: number;
   readonly fingerprint?: string;
   /** Size of the dataset file per resolution, from the preflight: a pod's scratch space is made from it. */
   readonly datasetBytes?: Readonly<Record<string, number>>;

@@ -32,6 +32,7 @@ export function summarize(
   const records = ledger.phases.map(({ record }) => record);
   const document = seen.progress?.document;
   const checkpoint = newer(document?.checkpoint, previous?.checkpoint);
+  const checkpointSeconds = document?.checkpointSeconds ?? previous?.checkpointSeconds;
   const completed = records.filter((record) => record.state === 'Complete').map((record) => record.endImages);
   const shown = Math.max(0, document?.images ?? 0, checkpoint?.images ?? 0, ...completed);
   const images = ledger.current ? shown : (phases.at(-1)?.endImages ?? 0);
@@ -54,6 +55,7 @@ export function summarize(
     ...(resolution !== undefined && { resolution }),
     ...(completion !== undefined && { estimatedCompletionTime: completion }),
     ...(checkpoint && { checkpoint }),
+    ...(checkpointSeconds !== undefined && { checkpointSeconds }),
     ...(fingerprint !== undefined && { fingerprint }),
     ...(datasetBytes && { datasetBytes }),
     ...(lastHandledRetry !== undefined && { lastHandledRetry }),

@@ -120,6 +120,11 @@ export function describeCheckpoint(storeUri: string, manifest: CheckpointManifes
   return { uri: `${storeUri}/${checkpointKey(images).slice(0, -1)}`, images, digest: digestOf([manifestBytes]).sha256, time };
 }
 
+/** Size of all files of a checkpoint, without the manifest itself. */
+export function bytesOf({ files }: CheckpointManifest): number {
+  return Object.values(files).reduce((sum, { size }) => sum + size, 0);
+}
+
 /** A JSON file as its schema has it. @throws {PgganError} CheckpointInvalid, naming the file and every field that is wrong */
 export function parseJson<T>(schema: z.ZodType<T>, bytes: Uint8Array, name: string): T {
   let value: unknown;

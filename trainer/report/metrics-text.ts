@@ -60,6 +60,8 @@ function trainingFamilies(progress: TrainingProgress): readonly Family[] {
       'When the newest checkpoint was made, in Unix time; its age is time() minus this.',
       checkpointTime,
     ),
+    gauge('pggan_trainer_checkpoint_bytes', 'Size of the newest checkpoint, all its files.', checkpoint?.bytes),
+    gauge('pggan_trainer_checkpoint_save_seconds', 'Time that this process took to save its last checkpoint.', progress.checkpointSeconds),
     gauge('pggan_trainer_attempt', 'Processes that have trained on this run, this one included.', progress.attempt),
     gauge('pggan_trainer_progress_timestamp_seconds', 'When these figures were taken, in Unix time.', Date.parse(progress.time) / 1000),
   ];

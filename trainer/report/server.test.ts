@@ -55,6 +55,8 @@ test('metrics say what the document says, in base units, each family with HELP a
   assert.equal(samples.get('pggan_trainer_loss{network="discriminator",resolution="32"}'), 1.25);
   assert.equal(samples.get('pggan_trainer_gradient_norm{resolution="32"}'), 0.875);
   assert.equal(samples.get('pggan_trainer_checkpoint_timestamp_seconds'), Date.parse('2026-01-01T00:00:00.500Z') / 1000);
+  assert.equal(samples.get('pggan_trainer_checkpoint_bytes'), 4096);
+  assert.equal(samples.get('pggan_trainer_checkpoint_save_seconds'), 0.25);
   for (const name of samples.keys()) {
     const family = name.replace(/\{.*/, '');
     assert.equal(lines.filter((line) => line.startsWith(`# HELP ${family} `)).length, 1, family);
@@ -64,7 +66,7 @@ test('metrics say what the document says, in base units, each family with HELP a
 
 test('before the first tick there are no losses, and no sample pretends otherwise', async (t) => {
   const { server, base } = await serve(t);
-  const { losses: _, checkpoint: __, secondsPerKimg: ___, imagesPerSecond: ____, ...young } = someProgress;
+  const { losses: _, checkpoint: __, checkpointSeconds: _____, secondsPerKimg: ___, imagesPerSecond: ____, ...young } = someProgress;
   server.update(young);
   const text = await (await fetch(`${base}/metrics`)).text();
   assert.doesNotMatch(text, /loss|score|checkpoint|NaN|undefined/);

@@ -1,5 +1,5 @@
 /** When a checkpoint is due, and what goes into it: the session's variables, the loop's position and the log lines since the last one. */
-import type { CheckpointRef, Waiting } from '../../crds/progress.ts';
+import type { Waiting } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointContent } from '../checkpoint/checkpoint.ts';
@@ -48,7 +48,8 @@ export type CheckpointerOptions = {
   readonly watch: Stopwatch;
   readonly environment: CheckpointState['environment'];
   readonly stop: StopRequest;
-  readonly committed: (ref: CheckpointRef) => void;
+  /** `seconds` from the copy of the variables to the commit; undefined where the store had to be waited for. */
+  readonly committed: (checkpoint: CommittedCheckpoint, seconds: number | undefined) => void;
   readonly waiting: (reason: Waiting | undefined) => void;
   readonly remark: (text: string) => void;
 };
@@ -61,6 +62,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
   /** To be called when the save in flight is committed. */
   let committed: (() => void) | undefined;
   let begun = { images: restored?.manifest.images ?? origin?.images ?? 0, seconds: watch.total() };
+  let saving = { since: watch.total(), waited: false };
   let inFlight: Promise<SaveEnd> = Promise.resolve({ kind: 'saved' });
 
   const saver = startSaver(
@@ -76,10 +78,11 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
       committed(checkpoint) {
         newest = checkpoint;
         committed?.();
-        options.committed(checkpoint.ref);
+        options.committed(checkpoint, saving.waited ? undefined : watch.total() - saving.since);
       },
       waiting(reason) {
         waiting = reason;
+        saving.waited ||= reason !== undefined;
         options.waiting(reason);
       },
       remark: options.remark,
@@ -112,6 +115,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
   });
   const save = (position: Position, end?: PhaseEnd): Promise<SaveEnd> => {
     const pending = log.pending();
+    saving = { since: watch.total(), waited: false };
     const last = stop.requested;
     // The lines of a save that was given up are in the last one too, which nothing follows.
     committed = last ? undefined : () => pending.committed();

@@ -1,8 +1,10 @@
 /** One phase of a run in one process: open, resume, train, save. Wiring; the decisions are in the files it names. */
 import { EXIT, PgganError } from '../../crds/errors.ts';
+import type { SavedCheckpoint } from '../../crds/progress.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Moment, phases, scheduleAt } from '../../crds/schedule.ts';
 import { memoryLimit } from '../backend/memory-limit.ts';
+import { bytesOf, type CommittedCheckpoint } from '../checkpoint/format.ts';
 import { patiently, patientStore, realPatience } from '../checkpoint/patience.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { modelFacts } from '../export/model-facts.ts';
@@ -92,7 +94,11 @@ async function trainPhase(
     watch,
     environment: { ...backend, mode },
     stop,
-    committed: (ref) => reporter.tell({ checkpoint: ref }, true),
+    committed: (checkpoint, saveSeconds) =>
+      reporter.tell(
+        { checkpoint: told(checkpoint), ...(saveSeconds !== undefined && { checkpointSeconds: Math.round(saveSeconds * 1000) / 1000 }) },
+        true,
+      ),
     waiting: (reason) => reporter.waiting(reason),
     remark: print,
   });
@@ -110,7 +116,7 @@ async function trainPhase(
         images: start.images,
         attempt: writer.attempt,
         epochs: start.images / dataset.images,
-        ...(restored ? { resumedFrom: restored.ref, checkpoint: restored.ref } : {}),
+        ...(restored ? { resumedFrom: restored.ref, checkpoint: told(restored) } : {}),
         ...(warnings.length > 0 ? { warnings: warnings.slice(0, 8).map((warning) => warning.slice(0, 512)) } : {}),
       },
       true,
@@ -177,6 +183,8 @@ async function trainPhase(
     await checkpointer.close();
   }
 }
+
+const told = ({ ref, manifest }: CommittedCheckpoint): SavedCheckpoint => ({ ...ref, bytes: bytesOf(manifest) });
 
 /** What the feeds need of a dataset, as plain data. */
 const fed = ({ images, channels, labelSize, labels }: Dataset) => ({ images, channels, labelSize, ...(labels ? { labels } : {}) });
