@@ -113,6 +113,9 @@ test('a training that is applied goes through preflight and every phase; killed 
     `pggan_training_condition{${series},condition="Succeeded"} 1\n`,
     `pggan_training_progress_ratio{${series}} 1\n`,
     `pggan_training_failures_total{${series}} 1\n`,
+    `pggan_training_disruptions_total{${series}} 0\n`,
+    `pggan_training_checkpoint_bytes{${series}} ${status?.checkpoint?.bytes}\n`,
+    `pggan_training_phase_wait_seconds{${series},resolution="8",stage="pod"} `,
     'pggan_operator_leader 1\n',
   ])
     assert.ok(measured.includes(`\n${start}`), start);

@@ -31,12 +31,21 @@ const progress = z.strictObject({
   time: timestamp.describe('When the trainer said so.'),
 });
 
+const wait = z.strictObject({
+  job: text(64).describe('UID of the Job that waits, or waited.'),
+  queuedAt: timestamp.describe('When it began to wait: when it was created, or stopped by its queue.'),
+  admittedAt: timestamp.optional().describe('When its queue let it go on; soon after its creation where it has none.'),
+  startedAt: timestamp.optional().describe('When its pod started after that.'),
+  seconds: count.optional().describe('From queuedAt to startedAt.'),
+});
+
 const phase = z.strictObject({
   resolution: resolution.describe('Width and height in pixels of the phase.'),
   ...taskRecordFields,
   startImages: images.describe('Real images shown before its first step.'),
   endImages: images.describe('Real images shown after its last step.'),
   attempts: count.optional().describe('Processes that have trained on it.'),
+  wait: wait.optional().describe('The wait of its newest Job for its pod, since it was last stopped.'),
   losses: losses.optional().describe('Losses at its end.'),
   checkpoint: checkpoint.optional().describe('The checkpoint at its end.'),
 });

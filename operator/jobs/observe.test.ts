@@ -53,6 +53,23 @@ test('a Job without a pod says since when, and why its pods are refused', () => 
   assert.deepEqual(refused, { kind: 'active', pod: { kind: 'none', since: '2030-01-01T11:00:00Z', message: 'exceeded quota: gpus' } });
 });
 
+test('the times of a Job tell how long it waited for its queue, and then for its pod; a pod from before its queue stopped it tells nothing', () => {
+  const queue = { 'kueue.x-k8s.io/queue-name': 'gpu' };
+  const suspended = condition('Suspended', '2030-01-01T11:00:00Z');
+  assert.deepEqual(timesOf(job({ labels: queue, spec: { suspend: true } })), { kind: 'queued', since: START });
+  assert.deepEqual(timesOf(job({ labels: queue, spec: { suspend: true }, status: { conditions: [suspended] } })), {
+    kind: 'queued',
+    since: '2030-01-01T11:00:00Z',
+  });
+  const admitted = job({ labels: queue, status: { startTime: '2030-01-01T11:10:00Z' } });
+  const before = { startedAt: '2030-01-01T10:05:00Z', finishedAt: '2030-01-01T11:00:02Z' };
+  const stopped = pod({ phase: 'Failed', ...exit(75, before) });
+  assert.deepEqual(timesOf(admitted, [stopped]), { kind: 'admitted', at: '2030-01-01T11:10:00Z' });
+  const runs = pod({ phase: 'Running', containerStatuses: [container({ running: { startedAt: '2030-01-01T11:10:30Z' } })] });
+  assert.deepEqual(timesOf(admitted, [stopped, runs]), { kind: 'admitted', at: '2030-01-01T11:10:00Z', startedAt: '2030-01-01T11:10:30Z' });
+  assert.equal(timesOf(job({ spec: { suspend: true } })), undefined, 'nobody waits who was asked to stop');
+});
+
 test('a pod that is not placed, or whose image cannot be had, says so', () => {
   const message = '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.';
   const unplaced = pod({ phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] });
@@ -284,6 +301,10 @@ function only(observed: Job, pods: readonly Pod[]) {
   const [seen] = observedJobs(listed([observed], pods)).jobs;
   assert.ok(seen);
   return seen;
+}
+
+function timesOf(observed: Job, pods: readonly Pod[] = []) {
+  return only(observed, pods).times;
 }
 
 function stateOf(observed: Job, pods: readonly Pod[] = []) {

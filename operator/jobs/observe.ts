@@ -1,8 +1,8 @@
 /** Shows Jobs and their pods, as the API server lists them, the way that plan() wants to see them. */
 import { asError } from '../../crds/errors.ts';
-import type { JobFailure, JobState, ObservedJob, PodState } from '../training/observed.ts';
+import type { JobFailure, JobState, JobTimes, ObservedJob, PodState } from '../training/observed.ts';
 import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
-import { endedAt, failureOf, hasEnded, podState } from './pods.ts';
+import { endedAt, failureOf, hasEnded, podState, startedAt } from './pods.ts';
 import type { Job, Pod } from './wire.ts';
 
 /** What is listed in the owner's namespace: Jobs by name or owner, pods by label. */
@@ -41,6 +41,7 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
   const lastEnd = ended.at(-1);
   const podsFailed = job.status?.failed ?? 0;
   const state = stateOf(job, own, refusals.get(uid), now);
+  const times = timesOf(job, own);
   const failure = (lastEnd && failureOf(lastEnd)) ?? failureByCondition(job);
   return {
     name: nameOf(job),
@@ -51,6 +52,7 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
     expires: job.spec?.ttlSecondsAfterFinished !== undefined,
     state,
     createdAt: job.metadata?.creationTimestamp ?? '',
+    ...(times && { times }),
     podsFailed,
     // Ends that its Job does not count are seen as long as their pods are there.
     podsEnded: Math.max(podsFailed, ended.length),
@@ -96,6 +98,21 @@ function stateOf(job: Job, pods: readonly Pod[], refusal: string | undefined, no
   }
   if (job.spec?.suspend) return { kind: job.metadata?.labels?.[QUEUE_LABEL] === undefined ? 'suspended' : 'queued' };
   return { kind: 'active', pod: liveliest(job, pods, refusal, now) };
+}
+
+/** A Job that goes on after it was suspended starts anew: pods that ended before are of an earlier start. */
+function timesOf({ metadata, spec, status }: Job, pods: readonly Pod[]): JobTimes | undefined {
+  if (spec?.suspend) {
+    if (metadata?.labels?.[QUEUE_LABEL] === undefined) return undefined;
+    const stopped = status?.conditions?.find(({ type, status: is }) => type === 'Suspended' && is === 'True');
+    const since = stopped?.lastTransitionTime ?? metadata.creationTimestamp;
+    return since === undefined ? undefined : { kind: 'queued', since };
+  }
+  const at = status?.startTime;
+  if (at === undefined) return undefined;
+  const own = pods.filter((pod) => !hasEnded(pod) || Date.parse(endedAt(pod)) > Date.parse(at));
+  const [first] = own.flatMap((pod) => startedAt(pod) ?? []).sort();
+  return { kind: 'admitted', at, ...(first !== undefined && { startedAt: first }) };
 }
 
 /** A pod that runs speaks for its Job, else one that is lost, else one that waits. */

@@ -19,6 +19,12 @@ export function endedAt(pod: Pod): string {
   return terminated(pod)?.finishedAt ?? times.sort().at(-1) ?? pod.metadata?.creationTimestamp ?? '';
 }
 
+/** When its container started; undefined before. */
+export function startedAt({ status }: Pod): string | undefined {
+  const { running, terminated: ended } = status?.containerStatuses?.find(({ name }) => name === TRAINER_CONTAINER)?.state ?? {};
+  return running?.startedAt ?? ended?.startedAt;
+}
+
 /** Where a pod stands that has not ended. deletionTimestamp is when its grace will be over, not when its deletion was asked for. */
 export function podState(pod: Pod, now: Date): Exclude<PodState, { kind: 'none' }> {
   const { deletionTimestamp } = pod.metadata ?? {};

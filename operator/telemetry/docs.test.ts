@@ -15,13 +15,15 @@ Served at \`/metrics\` of its telemetry port (8081). This page is made from the 
 
 Metrics of objects carry \`namespace\` and \`name\`, are read from the objects when they are asked for, and end with them. Only the leader tells of objects. Figures of a running
 phase are as old as its last progress (\`pggan_training_progress_timestamp_seconds\`). Times are Unix times: \`time() - pggan_training_checkpoint_timestamp_seconds\` is the age of a
-checkpoint. A training of eight phases has about 95 series. Trainer pods serve figures of their own (\`pggan_trainer_*\`) at their port 8080.
+checkpoint. A training of eight phases has about 115 series. Trainer pods serve figures of their own (\`pggan_trainer_*\`) at their port 8080.
 
 | to see | query |
 |---|---|
 | loss per resolution | \`pggan_training_loss{network="generator"}\` |
 | trainings that wait for a person | \`pggan_training_condition{condition="Stalled"} == 1\` |
 | checkpoints older than two hours of what is unfinished | \`time() - pggan_training_checkpoint_timestamp_seconds > 7200 and on(namespace, name) pggan_training_condition{condition="Succeeded"} != 1\` |
+| age of the newest checkpoint | \`time() - pggan_training_checkpoint_timestamp_seconds\` |
+| longest wait for a queue | \`max by (namespace, name) (pggan_training_phase_wait_seconds{stage="queue"})\` |
 | days left | \`(pggan_training_estimated_completion_timestamp_seconds - time()) / 86400\` |
 | failures in a day | \`increase(pggan_training_failures_total[1d])\` |
 `;

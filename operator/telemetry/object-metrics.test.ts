@@ -35,7 +35,13 @@ const HALFWAY = {
   outOfMemory: 1,
   phases: [
     { resolution: 4, attempts: 3, startTime: time, completionTime: time, losses: losses(0.25) },
-    { resolution: 8, attempts: 1, startTime: time, losses: losses(0.5) },
+    {
+      resolution: 8,
+      attempts: 1,
+      startTime: time,
+      losses: losses(0.5),
+      wait: { job: 'j', queuedAt: time, admittedAt: '2026-01-01T00:30:00Z', startedAt: '2026-01-01T00:30:45Z', seconds: 1845 },
+    },
   ],
   progress: { resolution: 8, images: 4096, kimg: 4.096, lod: 1.25, secondsPerKimg: 20, losses: losses(0.75), time },
   checkpoint: { uri: 'u', images: 4000, digest: 'd', time, bytes: 650_000_000 },
@@ -77,6 +83,8 @@ test('a training tells where it stands, and the losses of each of its resolution
     `pggan_training_disruptions_total{${of}} 1`,
     `pggan_training_out_of_memory_total{${of}} 1`,
     `pggan_training_checkpoint_timestamp_seconds{${of}} 1767225600`,
+    `pggan_training_phase_wait_seconds{${of},resolution="8",stage="queue"} 1800`,
+    `pggan_training_phase_wait_seconds{${of},resolution="8",stage="pod"} 45`,
     `pggan_training_checkpoint_bytes{${of}} 650000000`,
     `pggan_training_checkpoint_save_seconds{${of}} 12.5`,
     `pggan_training_phase_completion_timestamp_seconds{${of},resolution="4"} 1767225600`,

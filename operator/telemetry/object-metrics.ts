@@ -1,6 +1,7 @@
 /** The metrics of trainings and syntheses: the one table of their names, from which docs/reference/metrics.md is made, too. */
 import type { PGGANTrainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { SynthesisJobStatus } from '../../crds/v1alpha1/synthesis-job.ts';
+import { secondsBetween } from '../training/waits.ts';
 import type { ObjectMetric, Sample } from './exposition.ts';
 
 /** What the metrics of an object are read from. */
@@ -24,6 +25,13 @@ function lossesByResolution({ progress, phases = [] }: PGGANTrainingStatus): rea
   const byResolution = new Map(phases.flatMap(({ resolution, losses }) => (losses ? [[resolution, losses] as const] : [])));
   if (progress?.losses) byResolution.set(progress.resolution, progress.losses);
   return [...byResolution].map(([resolution, losses]) => [String(resolution), losses]);
+}
+
+function waits({ resolution, wait }: NonNullable<PGGANTrainingStatus['phases']>[number]): readonly Sample[] {
+  if (wait?.admittedAt === undefined) return [];
+  const queue: Sample = [secondsBetween(wait.queuedAt, wait.admittedAt), String(resolution), 'queue'];
+  if (wait.startedAt === undefined) return [queue];
+  return [queue, [secondsBetween(wait.admittedAt, wait.startedAt), String(resolution), 'pod']];
 }
 
 const ofPhases =
@@ -159,6 +167,13 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
     'Pods that were killed for want of memory; they are among those that failed.',
     [],
     ({ status }) => one(status.outOfMemory),
+  ),
+  gauge(
+    'pggan_training_phase_wait_seconds',
+    'seconds',
+    "Time that a phase's newest Job waited: for its queue (stage queue), and from then on for its pod to start (stage pod). Told when it is over.",
+    ['resolution', 'stage'],
+    ({ status }) => (status.phases ?? []).flatMap(waits),
   ),
   gauge(
     'pggan_training_phase_start_timestamp_seconds',

@@ -33,6 +33,11 @@ export type PodState =
 /** An end of a pod, past or surely to come, of which a counter tells; or one that was asked for, of which none ever will. */
 export type PodFate = { readonly uid: string; readonly createdAt: string; readonly disrupted: boolean; readonly outOfMemory: boolean };
 
+/** How far a Job has come on its way to a process. `since`: when it was created, or stopped by its queue; `startedAt`: when its first pod ran. */
+export type JobTimes =
+  | { readonly kind: 'queued'; readonly since: string }
+  | { readonly kind: 'admitted'; readonly at: string; readonly startedAt?: string };
+
 export type ObservedJob<T = Task> = {
   readonly name: string;
   readonly uid: string;
@@ -45,6 +50,8 @@ export type ObservedJob<T = Task> = {
   readonly expires: boolean;
   readonly state: JobState;
   readonly createdAt: string;
+  /** Absent while it is suspended on request, and where nobody tells. */
+  readonly times?: JobTimes;
   /** Failures that its Job counted (status.failed). */
   readonly podsFailed: number;
   /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included. */

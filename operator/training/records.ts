@@ -5,6 +5,7 @@ import { stallOf } from './stall.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { PhaseRecord, TrainingStatus } from './status.ts';
 import { answer, count, NEW_RECORD, stateByJob } from './task-record.ts';
+import { waitOf } from './waits.ts';
 
 /** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */
 export type Step = { readonly task: Task; readonly record: TaskRecord; readonly job: ObservedJob | undefined; readonly digest: string };
@@ -61,9 +62,10 @@ function phaseStep(phase: Phase, known: PhaseRecord | undefined, adopted: boolea
   const live = document?.resolution === resolution ? document : undefined;
   const running = job?.state.kind === 'active' && job.state.pod.kind === 'running' ? 1 : 0;
   const attempts = Math.max(known?.attempts ?? 0, job ? job.podsEnded + (job.state.kind === 'succeeded' ? 1 : running) : 0);
+  const wait = job ? waitOf(known?.wait, job) : known?.wait;
   const losses = live?.losses ?? known?.losses;
   const checkpoint = live?.checkpoint ?? known?.checkpoint;
-  const whole = { ...record, ...bounds, attempts, ...(losses && { losses }), ...(checkpoint && { checkpoint }) };
+  const whole = { ...record, ...bounds, attempts, ...(wait && { wait }), ...(losses && { losses }), ...(checkpoint && { checkpoint }) };
   // A process that has saved its last checkpoint still writes the final network and the pictures: its Job's end decides, not its progress.
   const over = adopted && job?.state.kind !== 'active';
   return { task, job, digest, record: over ? { ...whole, state: 'Complete' } : whole };

@@ -6,12 +6,22 @@ import type { Counters } from './counters.ts';
 
 export type ConditionType = 'Accepted' | 'Ready' | 'Progressing' | 'Suspended' | 'Succeeded' | 'Reconciling' | 'Stalled';
 
+/** `job` is the uid of the Job that waits, or waited. */
+export type PhaseWait = {
+  readonly job: string;
+  readonly queuedAt: string;
+  readonly admittedAt?: string;
+  readonly startedAt?: string;
+  readonly seconds?: number;
+};
+
 export type PhaseRecord = TaskRecord & {
   readonly resolution: number;
   /** Images before the first and after the last step, by the schedule until the phase has ended, then as they were. */
   readonly startImages: number;
   readonly endImages: number;
   readonly attempts: number;
+  readonly wait?: PhaseWait;
   readonly losses?: Losses;
   readonly checkpoint?: SavedCheckpoint;
 };
