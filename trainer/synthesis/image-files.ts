@@ -24,11 +24,14 @@ export type Watch = {
   readonly warn: (reason: string) => void;
 };
 
+/** `pixels` are channels first. */
+type Drawn = { readonly index: number; readonly pixels: Uint8Array };
+
 export interface ImageFiles {
   /** The images of a block that are there, whole and this job's. Ends early where a stop is requested. @throws {PgganError} of the store */
   takeUp(block: number, watch: Watch): Promise<Entries>;
-  /** Keeps an image that was drawn; indexes come in rising order. `pixels` are channels first. */
-  add(index: number, pixels: Uint8Array): Promise<void>;
+  /** Keeps images that were drawn, in rising order of indexes within and between calls. */
+  add(images: readonly Drawn[]): Promise<void>;
   /** Notes what was added, before the process stops. */
   flush(): Promise<void>;
   /** After the shard's last image; false where a stop was requested before that was done. */

@@ -58,7 +58,7 @@ async function drawn(t: TestContext, noted = COUNT): Promise<string> {
   const folder = await temporaryFolder(t);
   const { files } = await processIn(folder);
   for (let index = 0; index < COUNT; index++) {
-    await files.add(index, new Uint8Array(16).fill(index));
+    await files.add([{ index, pixels: new Uint8Array(16).fill(index) }]);
     if (index === noted - 1) await files.flush();
   }
   if (noted === COUNT) await files.finish({ ...goingOn, warn: () => {} });

@@ -1,6 +1,7 @@
 /** Images as PNG files, one by one: what an earlier process has made is taken up if the journal or the image itself says that it is this job's. */
 import { decode } from 'fast-png';
 import { asError } from '../../crds/errors.ts';
+import { eachOf } from '../checkpoint/each-of.ts';
 import { digestOf } from '../checkpoint/format.ts';
 import { type Identity, identityOf, imageKey, imagePng, otherThan } from './image.ts';
 import type { ImageFiles, Keeping } from './image-files.ts';
@@ -8,6 +9,8 @@ import { type Entry, isUnchanged } from './journal.ts';
 
 /** Images of which a kill may lose the note, and which are then read again: at 512x512 some 80 MB. */
 export const BLOCK_IMAGES = 500;
+/** Files that are written at once: a store takes its time for each, whatever its size. */
+const AT_ONCE = 8;
 
 export async function pngFiles({ store, run, generator, shard, journal, side }: Keeping): Promise<ImageFiles> {
   const present = new Map((await store.list('images/')).map((found) => [found.key, found]));
@@ -16,6 +19,14 @@ export async function pngFiles({ store, run, generator, shard, journal, side }: 
   const flush = async (): Promise<void> => {
     if (open) await journal.write(open.block, open.entries.values());
     open = undefined;
+  };
+
+  const writeImage = async (index: number, pixels: Uint8Array): Promise<Entry> => {
+    const { shape, record } = generator;
+    const png = imagePng(pixels, { side, channels: shape.channels }, record, identityOf(run, generator, index));
+    const file = imageKey(index);
+    const written = await store.write(file, [png]);
+    return { index, file, ...digestOf([png]), version: written?.version ?? '' };
   };
 
   return {
@@ -42,17 +53,16 @@ export async function pngFiles({ store, run, generator, shard, journal, side }: 
       if (isNews && !stop.requested) await journal.write(block, taken.values());
       return taken;
     },
-    async add(index, pixels) {
-      const block = shard.blockOf(index);
-      if (open?.block !== block) {
-        await flush();
-        open = { block, entries: new Map(await journal.read(block)) };
+    async add(images) {
+      for (const block of new Set(images.map(({ index }) => shard.blockOf(index)))) {
+        if (open?.block !== block) {
+          await flush();
+          open = { block, entries: new Map(await journal.read(block)) };
+        }
+        const { entries } = open;
+        const ofBlock = images.filter(({ index }) => shard.blockOf(index) === block);
+        await eachOf(ofBlock, AT_ONCE, async ({ index, pixels }) => void entries.set(index, await writeImage(index, pixels)));
       }
-      const { shape, record } = generator;
-      const png = imagePng(pixels, { side, channels: shape.channels }, record, identityOf(run, generator, index));
-      const file = imageKey(index);
-      const written = await store.write(file, [png]);
-      open.entries.set(index, { index, file, ...digestOf([png]), version: written?.version ?? '' });
     },
     flush,
     async finish() {

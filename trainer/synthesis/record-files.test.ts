@@ -44,7 +44,7 @@ async function processIn(folder: string, run: SynthesisRun = job, stop = { reque
     missing,
     warnings,
     draw: async (most = Infinity) => {
-      for (const index of missing.slice(0, most)) await files.add(index, picture(index));
+      await files.add(missing.slice(0, most).map((index) => ({ index, pixels: picture(index) })));
     },
     finish: async () => {
       if (!(await files.finish(watch))) return undefined;

@@ -42,6 +42,18 @@ export async function recordFiles(keeping: Keeping): Promise<ImageFiles> {
   const isWhole = await hasDataset(keeping);
   /** Records of the part that is being drawn. */
   let open: { readonly index: number; readonly record: Uint8Array }[] = [];
+  const writePart = async (block: number, images: typeof open): Promise<void> => {
+    const file = partKey(shard, block);
+    const written = await store.write(
+      file,
+      images.map(({ record }) => record),
+    );
+    const common = { file, size: images.length * bytes, version: written?.version ?? '' };
+    await journal.write(
+      block,
+      images.map(({ index, record }) => ({ index, ...common, sha256: digestOf([record]).sha256 })),
+    );
+  };
 
   return {
     async takeUp(block, { warn, stop }) {
@@ -58,20 +70,15 @@ export async function recordFiles(keeping: Keeping): Promise<ImageFiles> {
       warn(`${part.key} in ${store.uri} does not hold image ${damaged} as it was written`);
       return new Map();
     },
-    async add(index, pixels) {
-      open.push({ index, record: encode(pixels) });
-      const block = shard.blockOf(index);
-      if (open.length < shard.indexes(block).length) return;
-      const file = partKey(shard, block);
-      const written = await store.write(
-        file,
-        open.map(({ record }) => record),
-      );
-      const size = open.length * bytes;
-      const version = written?.version ?? '';
-      const entries = open.map((each) => ({ index: each.index, file, size, version, sha256: digestOf([each.record]).sha256 }));
-      open = [];
-      await journal.write(block, entries);
+    async add(images) {
+      for (const { index, pixels } of images) {
+        open.push({ index, record: encode(pixels) });
+        const block = shard.blockOf(index);
+        if (open.length < shard.indexes(block).length) continue;
+        const whole = open;
+        open = [];
+        await writePart(block, whole);
+      }
     },
     // A part is written whole or not at all.
     flush: async () => {

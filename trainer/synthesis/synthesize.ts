@@ -18,6 +18,9 @@ import { BLOCK_IMAGES, pngFiles } from './png-files.ts';
 import { partImages, recordFiles, recordPlace } from './record-files.ts';
 import { shardOf } from './shard.ts';
 
+/** Numbers whose drawing takes seconds, so that somebody may wonder what the process does. */
+const MANY_NUMBERS = 20_000_000;
+
 /** Makes this shard's images. Returns the exit code. @throws {PgganError} */
 export async function runSynthesis(
   run: SynthesisRun,
@@ -73,13 +76,16 @@ export async function runSynthesis(
   }
   tell({}, true);
   if (stop.requested) return stopped();
-  const before = progress.done;
+  const taken = progress.done;
   const started = performance.now();
   if (missing.length > 0) {
     const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
     const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
     const size = sampler.resolution ** 2 * shape.channels;
     const latents = latentsOf(run, shape.latentSize);
+    const before = missing[0] ?? 0;
+    if (run.latents === 'RandomState' && before * shape.latentSize > MANY_NUMBERS)
+      print(`drawing the latents of the ${before} images before its first`);
     for (let first = 0; first < missing.length; first += run.minibatch) {
       const indexes = missing.slice(first, first + run.minibatch);
       const input = stop.requested ? undefined : await inputOf(generator, latents, labels, indexes, goesOn);
@@ -88,12 +94,14 @@ export async function runSynthesis(
         return stopped();
       }
       const made = sampler.sample(input);
-      for (const [place, index] of indexes.entries()) {
-        const image = made.subarray(place * size, (place + 1) * size);
-        await files.add(index, pixelsOf(image, sampler.resolution, shape.channels, side));
-      }
+      await files.add(
+        indexes.map((index, place) => ({
+          index,
+          pixels: pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side),
+        })),
+      );
       const drawn = first + indexes.length;
-      tell({ done: before + drawn, imagesPerSecond: (drawn * 1000) / (performance.now() - started) }, first % 256 === 0);
+      tell({ done: taken + drawn, imagesPerSecond: (drawn * 1000) / (performance.now() - started) }, first % 256 === 0);
       await setImmediate();
     }
     sampler.dispose();
