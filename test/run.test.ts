@@ -193,6 +193,25 @@ suite('a run', { concurrency: false }, () => {
     assert.equal(newestCheckpoint(late)?.images, 2048);
   });
 
+  test('keeps the checkpoints at which a metric was lowest, besides the newest ones and the ends of phases', async (t) => {
+    const metrics = { names: ['moments'], images: PHANTOMS, everyTicks: 1 };
+    // The correlation rises as it trains: the lowest are the oldest, which nothing else would keep.
+    const checkpoints = { everyKimg: 1, everySeconds: 3600, keepLast: 1, keepBest: { metric: 'mean_corr', count: 2 } };
+    await succeeded(pggan(t, ['start', workspace.manifest('best', 'best', { ...ONE_PHASE, totalKimg: 6, metrics, checkpoints })]));
+    const run = workspace.runFolder('best', 'best');
+    const ticks = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as MeasuredTick);
+    const lowest = ticks.toSorted((a, b) => (a.mean_corr ?? Number.NaN) - (b.mean_corr ?? Number.NaN)).slice(0, 2);
+    assert.ok(ticks.length >= 6 && lowest.every(({ images }) => images < 4000), 'the lowest are old ones');
+    const kept = new Set([...lowest, ...ticks.slice(-2)].map(({ images }) => images));
+    assert.deepEqual(
+      checkpointFolders(run).map(({ images }) => images),
+      [...kept].sort((a, b) => a - b),
+    );
+  });
+
   test('measures its averaged generator at ticks: the figures of evaluate, in every report, the same after a kill, and no weight changes', async (t) => {
     const spec = { ...ONE_PHASE, totalKimg: 3 };
     const metrics = { names: ['moments'], images: PHANTOMS, everyTicks: 2 };
