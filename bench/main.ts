@@ -1,4 +1,4 @@
-/** `npm run bench -- step|data|checkpoint|quality|memory|metrics [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality|quality-plot|memory|metrics [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
@@ -8,6 +8,7 @@ import { memoryCases, stepCases, type Filter, type MemoryFilter, type StepCase }
 import { measureMemory, type MemoryResult } from './memory.ts';
 import { measureMetrics, type MetricsResult } from './metrics.ts';
 import { CONFIGURATIONS, measureQuality, type QualityResult, type QualityRunOptions } from './quality.ts';
+import { plotQuality } from './quality-plot.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
 
@@ -93,6 +94,23 @@ program
     table.header();
     table.row(await measureQuality(options));
   });
+
+program
+  .command('quality-plot')
+  .description('draws distance and losses of such runs over the images shown')
+  .argument('<run...>', 'NAME=FOLDER=FILE: a name, a run folder, and what `pggan evaluate FOLDER --all --json` printed')
+  .requiredOption('--output <file>', 'PNG')
+  .option('--title <text>', 'above the plot', 'Training')
+  .action((runs: readonly string[], { output, title }: { readonly output: string; readonly title: string }) =>
+    plotQuality(
+      title,
+      runs.map((run) => {
+        const [name = '', folder = '', evaluation = ''] = run.split('=');
+        return { name, folder, evaluation };
+      }),
+      output,
+    ),
+  );
 
 const QUALITY_COLUMNS = [
   { title: 'case', cell: (row: QualityResult) => `${row.configuration} ${row.precision === 'Float32' ? 'fp32' : 'bf16'} seed ${row.seed}` },

@@ -59,7 +59,7 @@ export async function lossesPng({ title, schedule, gradientTarget, metrics, text
 }
 
 /** A span per resolution from the one of the first tick (a fork does not begin at 4x4) to that of the last, in kimg. */
-function spansOf(schedule: Schedule, ticks: readonly number[]): readonly [Span, ...Span[]] | undefined {
+export function spansOf(schedule: Schedule, ticks: readonly number[]): readonly [Span, ...Span[]] | undefined {
   const [first, last] = [ticks[0], ticks.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const cycle = (schedule.trainKimg + schedule.transitionKimg) * 1000;
