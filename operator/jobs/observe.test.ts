@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedJobs, lastProgress } from '../training/source.ts';
 import { observedShards } from '../synthesis/source.ts';
-import type { Listed } from './observe.ts';
+import { type Listed, terminating as terminatingPods } from './observe.ts';
 import { isDisrupted } from './pods.ts';
 import type { Job, JobSpec, Pod } from './wire.ts';
 
@@ -90,6 +90,15 @@ test('a pod is lost a minute after its grace is over, not a minute after its del
     kind: 'active',
     pod: { kind: 'lost', since: '2030-01-01T11:58:59Z' },
   });
+});
+
+test('a pod that was told to end has a time at which its node counts as lost, unless it has ended', () => {
+  const ended = pod({ phase: 'Succeeded' }, { deletionTimestamp: '2030-01-01T11:59:30Z' });
+  const pods = [terminating('2030-01-01T11:59:30Z'), ended, pod({ phase: 'Running' })];
+  assert.deepEqual(
+    terminatingPods(pods).map(({ lostAt }) => lostAt),
+    ['2030-01-01T12:00:30.000Z'],
+  );
 });
 
 test("a failure has the exit code of the pod that ended last, in the trainer's own words", () => {

@@ -1,8 +1,8 @@
 /** Shows Jobs and their pods, as the API server lists them, the way that plan() wants to see them. */
 import { asError } from '../../crds/errors.ts';
-import type { JobFailure, JobState, JobTimes, ObservedJob, PodState } from '../training/observed.ts';
+import type { JobFailure, JobState, JobTimes, ObservedJob, PodState, TerminatingPod } from '../training/observed.ts';
 import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
-import { endedAt, failureOf, hasEnded, podState, startedAt } from './pods.ts';
+import { endedAt, failureOf, hasEnded, lostAt, podState, startedAt } from './pods.ts';
 import type { Job, Pod } from './wire.ts';
 
 /** What is listed in the owner's namespace: Jobs by name or owner, pods by label. */
@@ -73,6 +73,14 @@ export function ownPods(listed: Listed): readonly Pod[] {
 /** Names of pods that have not ended. */
 export function unfinished(pods: readonly Pod[]): readonly string[] {
   return pods.filter((pod) => !hasEnded(pod)).map(nameOf);
+}
+
+/** Those that have not ended though they were told to, whether or not their nodes are there to hear it. */
+export function terminating(pods: readonly Pod[]): readonly TerminatingPod[] {
+  return pods.flatMap((pod) => {
+    const { deletionTimestamp } = pod.metadata ?? {};
+    return deletionTimestamp === undefined || hasEnded(pod) ? [] : [{ name: nameOf(pod), lostAt: lostAt(deletionTimestamp) }];
+  });
 }
 
 const ownerOf = ({ metadata }: Job) => metadata?.ownerReferences?.find(({ controller }) => controller);

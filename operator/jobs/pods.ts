@@ -28,11 +28,16 @@ export function startedAt({ status }: Pod): string | undefined {
 /** Where a pod stands that has not ended. deletionTimestamp is when its grace will be over, not when its deletion was asked for. */
 export function podState(pod: Pod, now: Date): Exclude<PodState, { kind: 'none' }> {
   const { deletionTimestamp } = pod.metadata ?? {};
-  if (deletionTimestamp !== undefined && now.getTime() > Date.parse(deletionTimestamp) + LOST_AFTER_SECONDS * 1000)
+  if (deletionTimestamp !== undefined && now.getTime() >= Date.parse(lostAt(deletionTimestamp)))
     return { kind: 'lost', since: deletionTimestamp };
   if (pod.status?.phase === 'Running') return { kind: 'running' };
   const message = whyPending(pod);
   return { kind: 'pending', ...(message !== undefined && { message }) };
+}
+
+/** When the node of a pod counts as lost whose grace is over at `deletionTimestamp`. */
+export function lostAt(deletionTimestamp: string): string {
+  return new Date(Date.parse(deletionTimestamp) + LOST_AFTER_SECONDS * 1000).toISOString();
 }
 
 /** How a pod failed; undefined for one that succeeded or has not ended. */

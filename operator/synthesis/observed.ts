@@ -2,7 +2,7 @@
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { SynthesisJob, SynthesisJobStatus } from '../../crds/v1alpha1/synthesis-job.ts';
 import type { TrainingObject } from '../training/expectation.ts';
-import type { ObservedJob } from '../training/observed.ts';
+import type { ObservedJob, TerminatingPod } from '../training/observed.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { Condition } from '../kube/conditions.ts';
 
@@ -13,6 +13,7 @@ export type ObservedSynthesis = {
   readonly jobs: readonly ObservedJob<SynthesisTask>[];
   readonly conflicts: readonly string[];
   readonly unfinishedPods: readonly string[];
+  readonly terminatingPods?: readonly TerminatingPod[];
   /** The training of spec.trainingRef; absent when there is none of that name. */
   readonly training?: {
     readonly succeeded: boolean;

@@ -2,6 +2,7 @@
 import { type Action, type Decision, expire, remove, verdict } from '../training/decision.ts';
 import { taskDigest } from '../training/digest.ts';
 import { follow } from '../training/follow.ts';
+import { lookAgain, previousPods } from '../training/lost-node.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import { RETRY_ANNOTATION } from '../training/plan.ts';
 import { failedStall } from '../training/stall.ts';
@@ -26,7 +27,8 @@ type Step = { readonly record: TaskRecord; readonly job: ObservedJob<SynthesisTa
 export function planSynthesis(object: SynthesisObject, seen: ObservedSynthesis, now: Date): SynthesisPlan {
   const asked = object.metadata.annotations?.[RETRY_ANNOTATION];
   const step = remember(object, seen, asked !== undefined && asked !== object.status?.lastHandledRetry);
-  const { verdict: said, actions, lookAgainSeconds } = decide(object, step, seen, now);
+  const { verdict: said, actions, lookAgainSeconds: again } = decide(object, step, seen, now);
+  const lookAgainSeconds = lookAgain(again, seen.terminatingPods, now);
   const { task } = object.status ?? {};
   const told = new Set(task?.state === 'Complete' || task?.state === 'Stalled' ? [task.job?.uid] : []);
   const status = summarize(object, step.record, seen, said, asked, now);
@@ -60,7 +62,7 @@ function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedS
   if (spec.suspend) return suspended(spec.queue !== undefined, job);
   if (job)
     return follow({ job, record, deadlineSeconds: DEADLINE_SECONDS, running: () => ({ verdict: running(spec, seen) }), strays: [], now });
-  return create({ metadata, spec }, step, name, seen);
+  return create({ metadata, spec }, step, name, seen, now);
 }
 
 function create(
@@ -68,13 +70,13 @@ function create(
   { record, digest }: Step,
   name: string,
   seen: ObservedSynthesis,
+  now: Date,
 ): Decision<SynthesisTask> {
   const going = seen.jobs.filter((job) => job.deleting).map((job) => job.name);
   const unfinished = [...seen.unfinishedPods, ...going];
   const leftover = seen.jobs.find((job) => !job.deleting);
   if (leftover) return { verdict: verdict('waiting', 'Restarting', `Job ${name} is being replaced.`), actions: [remove(leftover)] };
-  if (unfinished.length > 0)
-    return { verdict: verdict('waiting', 'WaitingForPreviousPods', `Waiting for ${unfinished.join(', ')} to end.`), actions: [] };
+  if (unfinished.length > 0) return { ...previousPods(unfinished, seen.terminatingPods, DEADLINE_SECONDS, now), actions: [] };
   const source = sourceOf(spec, seen);
   if (source.kind === 'refuse') return { verdict: verdict('invalid', 'Invalid', source.message), actions: [] };
   if (source.kind === 'wait') return { verdict: verdict('waiting', 'WaitingForTraining', source.message), actions: [] };

@@ -1,7 +1,7 @@
 /** The Job and pods of a SynthesisJob, as listed, to what planSynthesis() is shown of them. */
 import { z } from 'zod';
 import type { SynthesisProgress } from '../../crds/progress.ts';
-import { type Listed, observedJob, ownPods, unfinished, whose } from '../jobs/observe.ts';
+import { type Listed, observedJob, ownPods, terminating, unfinished, whose } from '../jobs/observe.ts';
 import { lastDocument } from '../jobs/pods.ts';
 import type { Job, Pod } from '../jobs/wire.ts';
 import type { ObservedSynthesis, SynthesisTask } from './observed.ts';
@@ -17,12 +17,13 @@ export const SHARD_INDEX = 'batch.kubernetes.io/job-completion-index';
 export function observedShards(
   listed: Listed,
   polled: ObservedSynthesis['progress'],
-): Pick<ObservedSynthesis, 'jobs' | 'conflicts' | 'unfinishedPods' | 'completedShards' | 'progress'> {
+): Pick<ObservedSynthesis, 'jobs' | 'conflicts' | 'unfinishedPods' | 'terminatingPods' | 'completedShards' | 'progress'> {
   const { ours, conflicts, leftovers } = whose(listed);
   return {
     jobs: ours.map((job) => observedJob<SynthesisTask>(job, listed, (value) => task.safeParse(value).data)),
     conflicts,
     unfinishedPods: [...unfinished(listed.pods), ...leftovers],
+    terminatingPods: terminating(listed.pods),
     completedShards: ours.flatMap(completedIndexes),
     progress: newestByShard([...polled, ...ownPods(listed).flatMap(lastOfShard)]),
   };

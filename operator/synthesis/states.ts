@@ -104,6 +104,12 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
     example: settled({ unfinishedPods: ['s-synthesis-0'] }),
   },
   {
+    state: 'Previous pods lost',
+    when: 'such a pod is on a lost node',
+    health: 'working',
+    example: settled({ unfinishedPods: ['s-synthesis-0'], terminatingPods: [{ name: 's-synthesis-0', lostAt: since }] }),
+  },
+  {
     state: 'Queued',
     when: 'a queue has not admitted the Job',
     health: 'working',

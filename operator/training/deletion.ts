@@ -3,6 +3,7 @@ import { EXIT } from '../../crds/errors.ts';
 import { type Decision, remove, verdict } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
 import { secondsSince } from './follow.ts';
+import { lostPod, NODE_LOST, nodeLost } from './lost-node.ts';
 import type { Observed } from './observed.ts';
 
 /** A run folder that could not be deleted is tried again as long as its training waits for it. */
@@ -11,7 +12,10 @@ const WAY_OUT = 'it is tried again every minute; to let the training go and keep
 
 /** @param training one whose deletion was asked for */
 export function deleting(training: TrainingObject, seen: Observed, now: Date): Decision {
-  const waiting = verdict('deleting', 'Deleting', 'Waiting for its processes to end.');
+  const lost = lostPod(seen.terminatingPods, now);
+  const waiting = lost
+    ? verdict('deleting', NODE_LOST, nodeLost(`pod ${lost.name}`))
+    : verdict('deleting', 'Deleting', 'Waiting for its processes to end.');
   if (seen.jobs.length > 0 || seen.unfinishedPods.length > 0)
     return { verdict: waiting, actions: seen.jobs.filter((job) => !job.deleting).map(remove) };
   const { runDeletion } = seen;

@@ -1,6 +1,7 @@
 /** The decision about a task whose Job exists: wait, resume, replace, or say what is wrong. */
 import { type Action, type Decision, remove, verdict } from './decision.ts';
 import type { ObservedJob, PodState } from './observed.ts';
+import { NODE_LOST, nodeLost } from './lost-node.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 const POD_PATIENCE_SECONDS = 60;
@@ -63,11 +64,7 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
     case 'pending':
       return { verdict: verdict('working', 'Scheduling', pod.message ?? `The pod of Job ${job.name} waits for a node.`) };
     case 'lost':
-      return overdue(
-        pod.since,
-        'NodeLost',
-        `The node of Job ${job.name}'s pod is gone: delete the node, or the pod by force once the node is surely off`,
-      );
+      return overdue(pod.since, NODE_LOST, nodeLost(`Job ${job.name}'s pod`));
     case 'running':
       return running();
   }

@@ -38,6 +38,9 @@ export type JobTimes =
   | { readonly kind: 'queued'; readonly since: string }
   | { readonly kind: 'admitted'; readonly at: string; readonly startedAt?: string };
 
+/** A pod that has been told to end, and has not: when its node will count as lost, or was found to be. */
+export type TerminatingPod = { readonly name: string; readonly lostAt: string };
+
 export type ObservedJob<T = Task> = {
   readonly name: string;
   readonly uid: string;
@@ -72,6 +75,8 @@ export type Observed = {
   readonly unfinishedPods: readonly string[];
   /** Of pods of its Jobs, as long as they are there. */
   readonly fates?: readonly PodFate[];
+  /** Those of them that have been told to end; absent where nothing is known of that. */
+  readonly terminatingPods?: readonly TerminatingPod[];
   /** The preflight's result, read from its termination message. */
   readonly preflight?: PreflightProgress;
   /** The newest progress document, and since when (by our clock) its `images` have not moved. `fresh`: read within the last poll interval. */

@@ -181,6 +181,34 @@ test('a trainer that waits for room says why; it is a stall after the deadline o
 
 const statusOf = (world: World, type: string): string | undefined => find(world.status?.conditions ?? [], type)?.status;
 
+test('a pod that was told to end is looked at again when its node counts as lost: no event would tell', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  const terminatingPods = [{ name: 'x-4-pod', lostAt: new Date(world.now.getTime() + 75_000).toISOString() }];
+  const { status, lookAgainSeconds } = plan(world.training, { ...world.observe(), terminatingPods }, world.now);
+  assert.deepEqual([find(status.conditions, 'Progressing')?.reason, lookAgainSeconds], ['Training', 75]);
+});
+
+test('a pod of an earlier Job on a lost node is named with what to do, and waits for a person after the deadline', () => {
+  const world = new World();
+  world.foreignPods = ['x-preflight-abcde'];
+  world.lostSince = world.now.toISOString();
+  world.reconcile();
+  const { message, reason: why } = find(world.status?.conditions ?? [], 'Reconciling') ?? {};
+  assert.equal(why, 'NodeLost');
+  assert.match(
+    message ?? '',
+    /^The node of pod x-preflight-abcde is gone: delete the node, or the pod by force once the node is surely off$/,
+  );
+  assert.equal(world.last?.lookAgainSeconds, 3600);
+  world.seconds += 3600;
+  world.reconcile();
+  assert.equal(reason(world), 'NodeLost');
+  world.lostSince = undefined;
+  world.foreignPods = [];
+  until(world, succeeded(world));
+});
+
 test('what holds a training up for now has not failed it, however long it takes', () => {
   const world = new World();
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));

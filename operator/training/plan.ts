@@ -4,6 +4,7 @@ import { deleting } from './deletion.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
 import { follow } from './follow.ts';
+import { lookAgain, previousPods } from './lost-node.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { type Ledger, remember, sameTask, type Step } from './records.ts';
 import { summarize } from './summary.ts';
@@ -23,7 +24,8 @@ export function plan(training: TrainingObject, seen: Observed, now: Date): Plan 
   const retry = asked !== undefined && asked !== training.status?.lastHandledRetry;
   const phases = wanted.kind === 'valid' ? wanted.phases : [];
   const ledger = remember({ previous: training.status, seen, phases, digest: (task) => taskDigest(training.spec, task), retry });
-  const { verdict, actions, lookAgainSeconds } = decide(training, wanted, ledger, seen, now);
+  const { verdict, actions, lookAgainSeconds: again } = decide(training, wanted, ledger, seen, now);
+  const lookAgainSeconds = lookAgain(again, seen.terminatingPods, now);
   const records = [training.status?.preflight, ...(training.status?.phases ?? [])];
   const told = new Set(
     records.filter((record) => record?.state === 'Complete' || record?.state === 'Stalled').map((record) => record?.job?.uid),
@@ -57,7 +59,7 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   if (step.record.stall)
     return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
   if (spec.suspend) return suspended(training, step, strays);
-  if (!step.job) return create(training, step, name, strays, seen);
+  if (!step.job) return create(training, step, name, strays, seen, now);
   const deadlineSeconds = spec.progressDeadlineSeconds;
   return follow({
     job: step.job,
@@ -95,6 +97,7 @@ function create(
   name: string,
   strays: readonly Action[],
   seen: Observed,
+  now: Date,
 ): Decision {
   const leftover = seen.jobs.find((job) => sameTask(job.task, task) && !job.deleting);
   if (leftover)
@@ -104,10 +107,7 @@ function create(
     };
   const unfinished = [...seen.unfinishedPods, ...seen.jobs.filter((job) => job.deleting).map((job) => job.name)];
   if (strays.length > 0 || unfinished.length > 0) {
-    return {
-      verdict: verdict('waiting', 'WaitingForPreviousPods', `Waiting for ${unfinished.join(', ') || 'an earlier Job'} to end.`),
-      actions: strays,
-    };
+    return { ...previousPods(unfinished, seen.terminatingPods, training.spec.progressDeadlineSeconds, now), actions: strays };
   }
   if (seen.source && !seen.source.ready) return { verdict: verdict('waiting', 'WaitingForSource', seen.source.message), actions: [] };
   const backoffLimit = Math.max(0, training.spec.maxRestarts - (failuresOf(record) - record.forgivenFailures));

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { PreflightProgress, TrainingProgress } from '../../crds/progress.ts';
 import { fateOf } from '../jobs/fates.ts';
-import { type Listed, observedJob, ownPods, podsOf, unfinished, whose } from '../jobs/observe.ts';
+import { type Listed, observedJob, ownPods, podsOf, terminating, unfinished, whose } from '../jobs/observe.ts';
 import { endedAt, lastDocument } from '../jobs/pods.ts';
 import { LABELS } from '../jobs/metadata.ts';
 import type { Observed, Task } from './observed.ts';
@@ -16,7 +16,9 @@ const task = z.union([
  * Everything about a training that its Jobs and pods tell. `listed.jobs` holds the Jobs that it owns and those that have one of its names;
  * `listed.pods` all pods labelled with its name, whatever their owner.
  */
-export function observedJobs(listed: Listed): Pick<Observed, 'jobs' | 'conflicts' | 'unfinishedPods' | 'fates' | 'preflight'> {
+export function observedJobs(
+  listed: Listed,
+): Pick<Observed, 'jobs' | 'conflicts' | 'unfinishedPods' | 'terminatingPods' | 'fates' | 'preflight'> {
   const { ours, conflicts, leftovers } = whose(listed);
   const preflight = preflightResult(listed);
   const fates = ours.flatMap((job) => podsOf(job, listed).flatMap((pod) => fateOf(pod, job, listed.now) ?? []));
@@ -25,6 +27,7 @@ export function observedJobs(listed: Listed): Pick<Observed, 'jobs' | 'conflicts
     conflicts,
     unfinishedPods: [...unfinished(listed.pods), ...leftovers],
     fates,
+    terminatingPods: terminating(listed.pods),
     ...(preflight && { preflight }),
   };
 }

@@ -224,6 +224,17 @@ export const STATES: readonly StateExample[] = [
     }),
   },
   {
+    state: 'Previous pods lost',
+    when: 'such a pod is on a lost node',
+    health: 'working',
+    world: world((made) => {
+      made.tick();
+      made.tick();
+      made.foreignPods = ['x-4-abcde'];
+      made.lostSince = made.now.toISOString();
+    }),
+  },
+  {
     state: 'Suspended',
     when: 'spec.suspend is set while a pod trains',
     health: 'suspended',
@@ -342,6 +353,16 @@ export const STATES: readonly StateExample[] = [
     health: 'going',
     world: world((made) => {
       intoFirstPhase(made);
+      made.delete();
+    }),
+  },
+  {
+    state: 'Deleted, node lost',
+    when: 'a pod of it is on a lost node',
+    health: 'going',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.lostSince = made.now.toISOString();
       made.delete();
     }),
   },

@@ -100,7 +100,7 @@ export class World {
   }
 
   observe(): Observed {
-    const pods = this.jobs.filter((job) => job.pod).map((job) => `${job.name}-pod`);
+    const unfinishedPods = [...this.jobs.filter((job) => job.pod).map((job) => `${job.name}-pod`), ...this.foreignPods];
     const preflight = this.jobs.find((job) => job.task.kind === 'preflight');
     const answered = preflight?.state === 'succeeded' && { preflight: this.#preflight() };
     const live = this.jobs.find((job) => job.pod && job.task.kind === 'train');
@@ -109,7 +109,8 @@ export class World {
     return {
       jobs: this.jobs.map((job) => this.#shown(job)),
       conflicts: this.conflicts,
-      unfinishedPods: [...pods, ...this.foreignPods],
+      unfinishedPods,
+      ...(this.lostSince !== undefined && { terminatingPods: unfinishedPods.map((name) => ({ name, lostAt: this.lostSince ?? '' })) }),
       fates: this.jobs.flatMap((job) => job.fates),
       ...answered,
       ...progress,
