@@ -1,6 +1,7 @@
 /** Brings one SynthesisJob a step on: look, plan, write down, act, tell. */
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
+import { happening } from '../events.ts';
 import { createMemories, lookAtForeign, type Memory, rememberForeign } from '../jobs/attempts.ts';
 import { enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
@@ -61,7 +62,7 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
       build: (create) => synthesisJob(object, create, { image, ...(training && drawnWith(training.spec)) }, config),
       onWarning(job, text) {
         memory.refusals.set(job.metadata?.uid ?? '', text);
-        recorder.record(stored, SYNTHESIS_JOBS, { type: 'Warning', reason: 'JobWarning', action: 'Create', note: text });
+        recorder.record(stored, SYNTHESIS_JOBS, happening('JobWarning', 'Create', text));
       },
       onForeign: (job) => rememberForeign(memory, job),
     },
@@ -69,7 +70,7 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
   );
   if (enacted.written === 'written') {
     const told = verdictHappenings(statusOf(stored)?.conditions ?? [], status.conditions, 'Synthesize');
-    for (const happening of told) recorder.record(stored, SYNTHESIS_JOBS, happening);
+    for (const news of told) recorder.record(stored, SYNTHESIS_JOBS, news);
   }
   if (enacted.hindrance?.kind === 'refused') return refused(enacted.hindrance.message);
   if (enacted.hindrance?.kind === 'blocked') return { requeueAfterSeconds: BLOCKED_SECONDS };

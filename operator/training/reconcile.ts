@@ -1,6 +1,7 @@
 /** Brings one PGGANTraining a step on: look, plan, write down, act, tell. */
 import type { TrainingProgress } from '../../crds/progress.ts';
 import type { Cluster } from '../cluster.ts';
+import { happening } from '../events.ts';
 import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign } from '../jobs/attempts.ts';
 import { type Enacted, enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
@@ -176,12 +177,7 @@ function write(
       buildDeletion: (name) => deletionJob(training, name, factsOf({ ...training, status }, look), config),
       onWarning(job, text) {
         memory.refusals.set(job.metadata?.uid ?? '', text);
-        recorder.record(stored, TRAININGS, {
-          type: 'Warning',
-          reason: 'JobWarning',
-          action: 'Create',
-          note: `${job.metadata?.name}: ${text}`,
-        });
+        recorder.record(stored, TRAININGS, happening('JobWarning', 'Create', `${job.metadata?.name}: ${text}`));
       },
       onForeign: (job) => rememberForeign(memory, job),
     },
@@ -190,7 +186,7 @@ function write(
 }
 
 function tell({ recorder }: Operating, stored: StoredTraining, status: StoredStatus): void {
-  for (const happening of happenings(statusOf(stored), status)) recorder.record(stored, TRAININGS, happening);
+  for (const news of happenings(statusOf(stored), status)) recorder.record(stored, TRAININGS, news);
 }
 
 async function tellProgress({ kube }: Operating, stored: StoredTraining, document: TrainingProgress, signal: AbortSignal): Promise<void> {

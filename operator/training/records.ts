@@ -61,11 +61,22 @@ function phaseStep(phase: Phase, known: PhaseRecord | undefined, adopted: boolea
   const document = fold.seen.progress?.document;
   const live = document?.resolution === resolution ? document : undefined;
   const running = job?.state.kind === 'active' && job.state.pod.kind === 'running' ? 1 : 0;
-  const attempts = Math.max(known?.attempts ?? 0, job ? job.podsEnded + (job.state.kind === 'succeeded' ? 1 : running) : 0);
+  // A new Job counts its processes from one.
+  const earlierAttempts = job && known?.job?.uid !== job.uid ? (known?.attempts ?? 0) : (known?.earlierAttempts ?? 0);
+  const own = job ? job.podsEnded + (job.state.kind === 'succeeded' ? 1 : running) : 0;
+  const attempts = Math.max(known?.attempts ?? 0, earlierAttempts + own);
   const wait = job ? waitOf(known?.wait, job) : known?.wait;
   const losses = live?.losses ?? known?.losses;
   const checkpoint = live?.checkpoint ?? known?.checkpoint;
-  const whole = { ...record, ...bounds, attempts, ...(wait && { wait }), ...(losses && { losses }), ...(checkpoint && { checkpoint }) };
+  const whole = {
+    ...record,
+    ...bounds,
+    attempts,
+    ...(earlierAttempts > 0 && { earlierAttempts }),
+    ...(wait && { wait }),
+    ...(losses && { losses }),
+    ...(checkpoint && { checkpoint }),
+  };
   // A process that has saved its last checkpoint still writes the final network and the pictures: its Job's end decides, not its progress.
   const over = adopted && job?.state.kind !== 'active';
   return { task, job, digest, record: over ? { ...whole, state: 'Complete' } : whole };

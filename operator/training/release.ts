@@ -1,4 +1,5 @@
 /** Whether a training that is being deleted may go, and what is said where its run folder stays behind. */
+import { happening } from '../events.ts';
 import type { Memory } from '../jobs/attempts.ts';
 import type { Enacted } from '../jobs/enact.ts';
 import type { Recorder } from '../kube/events.ts';
@@ -24,5 +25,5 @@ export function releases(recorder: Recorder, stored: StoredTraining, decided: Pl
 function tellRunKept(recorder: Recorder, stored: StoredTraining, why: string): void {
   const { namespace, name } = stored.metadata ?? {};
   const note = `The run folder ${namespace}/${name} below ${stored.spec.output.uri} is kept, though deletionPolicy is DeleteRun: ${why}`;
-  recorder.record(stored, TRAININGS, { type: 'Warning', reason: 'RunKept', action: 'Delete', note });
+  recorder.record(stored, TRAININGS, happening('RunKept', 'Delete', note));
 }

@@ -9,7 +9,7 @@ const ENDS_WITHOUT_HEADWAY = 3;
 export const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
 
 /** The minibatch itself is part of what is trained and cannot be changed. */
-const MORE_MEMORY = 'raise its memory limit or set phases[].microbatch to work through its minibatch in parts';
+export const MORE_MEMORY = 'raise its memory limit or set phases[].microbatch to work through its minibatch in parts';
 
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
 export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {

@@ -21,6 +21,7 @@ export type PhaseRecord = TaskRecord & {
   readonly startImages: number;
   readonly endImages: number;
   readonly attempts: number;
+  readonly earlierAttempts?: number;
   readonly wait?: PhaseWait;
   readonly losses?: Losses;
   readonly checkpoint?: SavedCheckpoint;

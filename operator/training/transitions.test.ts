@@ -53,33 +53,104 @@ test('a pod that fails is told once, and so is the process that goes on after it
 });
 
 const ENDS = [
-  { state: 'Invalid', reason: 'InvalidSpec' },
-  { state: 'Exit 2', reason: 'Invalid' },
-  { state: 'Exit 3', reason: 'DoesNotFit' },
-  { state: 'Exit 4', reason: 'StoreUnavailable' },
-  { state: 'Out of memory', reason: 'OutOfMemory' },
-  { state: 'No headway', reason: 'NoProgress' },
-  { state: 'Restarts spent', reason: 'MaxRestartsExceeded' },
-  { state: 'Name conflict', reason: 'NameConflict' },
-];
+  { state: 'Invalid', reason: 'InvalidSpec', note: /totalKimg/ },
+  { state: 'Exit 2', reason: 'Stalled', note: /^Invalid: / },
+  { state: 'Exit 3', reason: 'Stalled', note: /^DoesNotFit: / },
+  { state: 'Exit 4', reason: 'StoreUnavailable', note: /trying again/ },
+  { state: 'Exit 4 for long', reason: 'Stalled', note: /^StoreUnavailable: / },
+  { state: 'Out of memory', reason: 'Stalled', note: /^OutOfMemory: .*microbatch/ },
+  { state: 'Out of memory', reason: 'OutOfMemory', note: /3 so far.*microbatch/ },
+  { state: 'No headway', reason: 'Stalled', note: /^NoProgress: / },
+  { state: 'Restarts spent', reason: 'Stalled', note: /^MaxRestartsExceeded: / },
+  { state: 'Name conflict', reason: 'Stalled', note: /^NameConflict: / },
+] as const;
 
-for (const { state, reason } of ENDS) {
+for (const { state, reason, note } of ENDS) {
   test(`${state}: a warning ${reason} that says what to do`, () => {
     const status = STATES.find((example) => example.state === state)?.world().status;
     assert.ok(status);
     const warnings = happenings(undefined, status).filter((happening) => happening.reason === reason);
     assert.equal(warnings.length, 1, JSON.stringify(happenings(undefined, status)));
     assert.equal(warnings[0]?.type, 'Warning');
-    assert.notEqual(warnings[0]?.note, '');
+    assert.match(warnings[0]?.note ?? '', note);
     assert.deepEqual(reasonsOf(status, status), []);
   });
 }
+
+test('a spec that can never run is told under one name', () => {
+  const status = STATES.find((example) => example.state === 'Invalid')?.world().status;
+  assert.deepEqual(status && reasonsOf(undefined, status), ['InvalidSpec']);
+});
+
+test('an outage of the store is told once, however often it is tried in vain, and so is what goes on after it', () => {
+  const world = new World();
+  rounds(world, intoFirstPhase(world));
+  const told: string[] = [];
+  for (let tries = 0; tries < 3; tries += 1) {
+    world.end(4);
+    for (let tick = 0; tick < 80 && (tick === 0 || !intoFirstPhase(world)()); tick += 1) {
+      told.push(...round(world));
+      world.tick();
+    }
+  }
+  assert.deepEqual(
+    told.filter((reason) => reason !== 'TrainingResumed'),
+    ['StoreUnavailable'],
+  );
+  assert.deepEqual([...told, ...round(world)].filter((reason) => reason === 'TrainingResumed').length, 3, told.join());
+});
+
+test('every pod that is killed for want of memory is told, before that stalls anything', () => {
+  const world = new World();
+  rounds(world, intoFirstPhase(world));
+  for (let kill = 0; kill < 2; kill += 1) {
+    world.end(137, true);
+    assert.deepEqual(round(world), ['PodFailed', 'OutOfMemory']);
+    world.tick();
+    assert.deepEqual(round(world), ['TrainingResumed']);
+  }
+});
+
+test('a lost node is told when it is noticed, and again by its own name and as a stall where it is noticed late', () => {
+  const world = new World();
+  rounds(world, intoFirstPhase(world));
+  const before = world.status ?? assert.fail();
+  const lost = (kind: 'Reconciling' | 'Stalled'): TrainingStatus => ({
+    ...before,
+    conditions: ['Progressing', kind].map((type) => ({
+      type,
+      status: type === 'Progressing' ? 'False' : 'True',
+      reason: 'NodeLost',
+      message: 'delete the node',
+      lastTransitionTime: '2030-01-01T00:00:00Z',
+      observedGeneration: 1,
+    })),
+  });
+  assert.deepEqual(reasonsOf(before, lost('Reconciling')), ['NodeLost']);
+  assert.deepEqual(reasonsOf(lost('Reconciling'), lost('Stalled')), ['Stalled']);
+  assert.deepEqual(reasonsOf(before, lost('Stalled')), ['NodeLost', 'Stalled']);
+});
+
+test('the end of a phase names its checkpoint, and its start is told also where nobody looked between the two', () => {
+  const world = new World();
+  world.listen(true);
+  rounds(world, intoFirstPhase(world));
+  const before = world.status;
+  while (world.status?.phases[0]?.state !== 'Complete') {
+    world.tick();
+    world.reconcile();
+  }
+  const after = world.status;
+  const completed = happenings(before, after).find(({ reason }) => reason === 'PhaseCompleted');
+  assert.match(completed?.note ?? '', /^4x4 is complete after \d+ images; checkpoint s3:[/][/]c[.]$/);
+  assert.deepEqual(reasonsOf(undefined, after).slice(0, 2), ['PhaseStarted', 'PhaseCompleted']);
+});
 
 test('a retry that answers a stall is told as a recovery', () => {
   const world = new World();
   rounds(world, intoFirstPhase(world));
   world.end(2);
-  assert.ok(round(world).includes('Invalid'));
+  assert.ok(round(world).includes('Stalled'));
   world.retry('1');
   assert.deepEqual(round(world), ['Recovered']);
 });
