@@ -19,7 +19,13 @@ export async function randomGenerator(folder: string, shape: Partial<NetworkShap
   const random = createRandom(1);
   const weights = generatorWeights(whole).map(({ name, shape: size }) => {
     const count = size.reduce((product, side) => product * side, 1);
-    return [name, storedFloats(size, random.normal(name, 0, count))] as const;
+    return [
+      name,
+      storedFloats(
+        size,
+        random.normal(name, 0, count).map((value) => value * scaleOf(name)),
+      ),
+    ] as const;
   });
   const none = { tensors: new Map() };
   const files: TensorFiles = {
@@ -31,4 +37,10 @@ export async function randomGenerator(folder: string, shape: Partial<NetworkShap
   };
   const { state, ...content } = someCheckpoint(1000, 0, { files });
   await saveCheckpoint(store, { ...content, state: { ...state, previousLod: 0 } }, mayWrite);
+}
+
+/** As a training begins, but with less contrast: clipped to black and white, other latents would be the same image. */
+function scaleOf(name: string): number {
+  if (name.endsWith('/bias')) return 0;
+  return name.startsWith('ToRGB') ? 0.4 : 1;
 }

@@ -6,7 +6,7 @@ import { fileStore } from '../checkpoint/file-store.ts';
 import { temporaryFolder } from '../checkpoint/test-checkpoints.ts';
 import { imageKey } from './image.ts';
 import { openJournal } from './journal.ts';
-import { finishManifest } from './manifest.ts';
+import { claimImages, finishManifest } from './manifest.ts';
 import type { OpenGenerator } from './open-generator.ts';
 import { shardOf } from './shard.ts';
 
@@ -58,4 +58,24 @@ test('a shard of an earlier, smaller count is not taken for done, and a lost not
     message: /has lost the note of image 6 in its journal: delete manifests\/shard-0000.json there, and run shard 0 again/,
   });
   assert.notEqual(await finish(8, 0, 2), undefined);
+});
+
+test('a folder of images is claimed by the same options again, and by no others', async (t) => {
+  const store = fileStore(await temporaryFolder(t));
+  const run = { count: 8, shards: 2, shard: 0, seed: 1, latents: 'RandomState', output: { uri: store.uri } } as SynthesisRun;
+  const claim = (changes: Partial<SynthesisRun>) => claimImages(store, { ...run, ...changes }, generator);
+  await claim({});
+  await claim({ shard: 1, count: 9 });
+  await claim({ resolution: 4, format: 'PNG' });
+  for (const [changes, said] of [
+    [{ latents: 'Philox' }, 'latents RandomState in the folder, Philox wanted'],
+    [{ truncation: 0.7 }, 'truncation not set in the folder, 0.7 wanted'],
+    [{ label: 0 }, 'label not set in the folder, 0 wanted'],
+    [{ resolution: 2 }, 'resolution 4 in the folder, 2 wanted'],
+    [{ format: 'TFRecord' }, 'format PNG in the folder, TFRecord wanted'],
+    [{ shards: 1 }, 'shards 2 in the folder, 1 wanted'],
+  ] as const) {
+    const refusal = { code: 'FingerprintMismatch', message: new RegExp(`${said}[.] Name another output folder`) };
+    await assert.rejects(claim(changes), refusal);
+  }
 });
