@@ -3,19 +3,22 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FAMILIES } from '../../trainer/report/metrics-text.ts';
 import type { ObjectMetric } from './exposition.ts';
 import { createMetrics } from './metrics.ts';
 import { SYNTHESIS_METRICS, TRAINING_METRICS } from './object-metrics.ts';
 
 const DOCUMENT = join(import.meta.dirname, '../../docs/reference/metrics.md');
-const HEAD = `# Metrics of the operator
+const HEAD = `# Metrics
 
-Served at \`/metrics\` of its telemetry port (8081). This page is made from the table in \`operator/telemetry/object-metrics.ts\` and from the operator's own metrics
+The operator's are served at \`/metrics\` of its telemetry port (8081), those of a trainer's pod at \`/metrics\` of its port 8080. This page is made from the tables in
+\`operator/telemetry/object-metrics.ts\` and \`trainer/report/metrics-text.ts\` and from the operator's own metrics
 (\`PGGAN_WRITE_DOCS=1 node --test operator/telemetry/docs.test.ts\` writes it again).
 
 Metrics of objects carry \`namespace\` and \`name\`, are read from the objects when they are asked for, and end with them. Only the leader tells of objects. Figures of a running
 phase are as old as its last progress (\`pggan_training_progress_timestamp_seconds\`). Times are Unix times: \`time() - pggan_training_checkpoint_timestamp_seconds\` is the age of a
-checkpoint. A training of eight phases has about 115 series. Trainer pods serve figures of their own (\`pggan_trainer_*\`) at their port 8080.
+checkpoint. A training of eight phases has about 115 series. Trainer pods tell the same and a little more of themselves, as it is at the moment; where
+Prometheus reads both, one of the two is enough for most.
 
 | to see | query |
 |---|---|
@@ -60,19 +63,31 @@ async function own(): Promise<readonly Row[]> {
     }));
 }
 
-test('docs/reference/metrics.md names every metric of the operator, with its meaning', async () => {
+type Described = Omit<Row, 'type'>;
+const gauges = (families: readonly Described[]): readonly Row[] =>
+  families.map(({ name, unit, labels, help }) => ({ name, type: 'gauge', unit, labels, help }));
+
+test('docs/reference/metrics.md names every metric of the operator and of its pods, with its meaning', async () => {
   const text = [
     HEAD,
     table('Trainings', ofObjects(TRAINING_METRICS)),
     table('Syntheses', ofObjects(SYNTHESIS_METRICS)),
     table('The operator itself', await own()),
+    table('A process that trains', gauges(FAMILIES.training)),
+    table('A process that draws', gauges(FAMILIES.synthesis)),
   ].join('');
   if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, text);
   assert.equal(readFileSync(DOCUMENT, 'utf8'), text);
 });
 
 test('names follow the conventions: counters and only they end in _total, times are in seconds, and none is there twice', async () => {
-  const rows = [...ofObjects(TRAINING_METRICS), ...ofObjects(SYNTHESIS_METRICS), ...(await own())];
+  const rows = [
+    ...ofObjects(TRAINING_METRICS),
+    ...ofObjects(SYNTHESIS_METRICS),
+    ...(await own()),
+    ...gauges(FAMILIES.training),
+    ...gauges(FAMILIES.synthesis),
+  ];
   assert.equal(new Set(rows.map(({ name }) => name)).size, rows.length);
   for (const { name, type, help } of rows) {
     assert.match(name, /^pggan_[a-z_]+$/);
