@@ -7,6 +7,7 @@ export type BinaryName =
   | 'kubectl'
   | 'kwok'
   | 'minio'
+  | 'promtool'
   | 'versitygw';
 /** The path at which a binary is, or will be. */
 export function binaryPath(name: BinaryName): string;

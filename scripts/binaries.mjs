@@ -1,6 +1,6 @@
 // Builds the servers that tests run against, from Go modules at pinned versions, once per version and machine: etcd and Kubernetes for the
-// operator, MinIO and versitygw for stores; and kstatus, a judge whose sources are here. Plain JavaScript for Node 20 without dependencies.
-// `node scripts/binaries.mjs NAME...`
+// operator, MinIO and versitygw for stores, promtool for metrics; and kstatus, a judge whose sources are here. Plain JavaScript for Node 20
+// without dependencies. `node scripts/binaries.mjs NAME...`
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,6 +25,7 @@ const BINARIES = {
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },
   minio: { version: 'v0.0.0-20260212201848-7aac2a2c5b7c', build: install('github.com/minio/minio') },
   versitygw: { version: 'v1.8.0', build: install('github.com/versity/versitygw/cmd/versitygw') },
+  promtool: { version: 'v0.316.0', build: install('github.com/prometheus/prometheus/cmd/promtool') },
 };
 
 /** The path at which a binary is, or will be. */

@@ -8,9 +8,11 @@ import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { EVENTS } from '../operator/kube/resource.ts';
+import { binary } from './harness/binaries.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { type Kubectl, kubectl } from './harness/kubectl.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
+import { assertClean } from './harness/promtool.ts';
 import type { ServerProcess } from './harness/server-process.ts';
 import { type ProcessNode, startProcessNode } from './harness/process-node.ts';
 import { createWorkspace, newestCheckpoint, type Workspace } from './harness/tiny-training.ts';
@@ -119,6 +121,9 @@ test('a training that is applied goes through preflight and every phase; killed 
     'pggan_operator_leader 1\n',
   ])
     assert.ok(measured.includes(`\n${start}`), start);
+
+  const promtool = binary(t, 'promtool');
+  if (promtool !== undefined) assertClean(promtool, measured);
 
   assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
   const columns = await run(['get', 'pgt', '-n', namespace]);
