@@ -8,15 +8,15 @@ import { openStore } from '../checkpoint/open-store.ts';
 import type { ReportServer } from '../report/server.ts';
 import { writeTermination } from '../report/termination.ts';
 import type { StopRequest } from '../train/stop.ts';
-import type { Watch } from './image-files.ts';
+import type { ImageFiles, Keeping, Watch } from './image-files.ts';
 import { type Entry, openJournal } from './journal.ts';
 import { type GoesOn, type Labels, labelsOf, type Latents, latentsOf } from './latents.ts';
-import { claimImages, finishManifest } from './manifest.ts';
+import { claimImages, finishManifest, type ImagePlace } from './manifest.ts';
 import { type OpenGenerator, openGenerator } from './open-generator.ts';
 import { pixelsOf, sideOf } from './pixels.ts';
 import { BLOCK_IMAGES, pngFiles } from './png-files.ts';
 import { partImages, recordFiles, recordPlace } from './record-files.ts';
-import { shardOf } from './shard.ts';
+import { type Shard, shardOf } from './shard.ts';
 
 /** Numbers whose drawing takes seconds, so that somebody may wonder what the process does. */
 const MANY_NUMBERS = 20_000_000;
@@ -30,16 +30,51 @@ export async function runSynthesis(
 ): Promise<number> {
   const generator = await openGenerator(run.checkpoint.uri, run.store);
   for (const warning of generator.warnings) print(`warning: ${warning}`);
-  const { shape } = generator;
-  const labels = labelsOf(run, shape.labelSize);
-  const side = sideOf(run, shape);
+  const labels = labelsOf(run, generator.shape.labelSize);
+  const side = sideOf(run, generator.shape);
   const store = openStore(run.output.uri, { s3: run.store });
   await claimImages(store, run, generator);
-  const asRecords = run.format === 'TFRecord';
-  const blockImages = asRecords ? partImages([shape.channels, side, side]) : BLOCK_IMAGES;
-  const shard = shardOf(run, blockImages);
-  const keeping = { store, run, generator, shard, journal: await openJournal(store, run.shard), side };
-  const files = await (asRecords ? recordFiles : pngFiles)(keeping);
+  const format = formatOf(run, generator, side);
+  const shard = shardOf(run, format.blockImages);
+  const keeping: Keeping = { store, run, generator, shard, journal: await openJournal(store, run.shard), side };
+  const files = await format.open(keeping);
+  const teller = createTeller(keeping, server);
+  const watch: Watch = { step: () => server.step(), stop, warn: (reason) => print(`warning: ${reason}; it is made again`) };
+  const missing = await lookThrough(shard, files, watch);
+  teller.tell({ done: shard.images - missing.length }, true);
+  const isDone = !stop.requested && (await draw(keeping, files, labels, missing, { watch, teller, print })) && (await files.finish(watch));
+  if (!isDone) {
+    teller.tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
+    print(`stopped on request (${stop.reason}) after ${teller.done()} of ${shard.images} images`);
+    return EXIT.stopped;
+  }
+  const manifest = await finishManifest(keeping, format.blockImages, format.placeOf);
+  teller.tell({ state: 'Complete', ...(manifest ? { manifest } : {}) }, true);
+  print(`${shard.images} synthetic images in ${store.uri}`);
+  return EXIT.complete;
+}
+
+type Format = {
+  readonly blockImages: number;
+  readonly open: (keeping: Keeping) => Promise<ImageFiles>;
+  readonly placeOf: (entry: Entry, shard: Shard) => ImagePlace;
+};
+
+function formatOf({ format = 'PNG', shards }: SynthesisRun, { shape }: OpenGenerator, side: number): Format {
+  switch (format) {
+    case 'PNG':
+      return { blockImages: BLOCK_IMAGES, open: pngFiles, placeOf: ({ file }) => ({ file }) };
+    case 'TFRecord':
+      return { blockImages: partImages([shape.channels, side, side]), open: recordFiles, placeOf: recordPlace({ side, shards }) };
+  }
+}
+
+type Teller = {
+  readonly tell: (change: Partial<SynthesisProgress>, lasting?: boolean) => void;
+  readonly done: () => number;
+};
+
+function createTeller({ generator, shard }: Keeping, server: ReportServer): Teller {
   let progress: SynthesisProgress = {
     version: PROGRESS_VERSION,
     kind: 'synthesis',
@@ -49,69 +84,70 @@ export async function runSynthesis(
     checkpoint: generator.checkpoint,
     time: new Date().toISOString(),
   };
-  const tell = (change: Partial<SynthesisProgress>, lasting = false): void => {
-    progress = { ...progress, ...change, time: new Date().toISOString() };
-    server.update(progress);
-    server.step();
-    if (lasting) writeTermination(progress);
+  return {
+    tell(change, lasting = false) {
+      progress = { ...progress, ...change, time: new Date().toISOString() };
+      server.update(progress);
+      server.step();
+      if (lasting) writeTermination(progress);
+    },
+    done: () => progress.done,
   };
-  const goesOn = async (): Promise<boolean> => {
-    server.step();
-    await setImmediate();
-    return !stop.requested;
-  };
-  const stopped = (): number => {
-    tell({ state: 'Stopped', failure: { code: 'Interrupted', message: `stopped on request (${stop.reason})` } }, true);
-    print(`stopped on request (${stop.reason}) after ${progress.done} of ${shard.images} images`);
-    return EXIT.stopped;
-  };
-  const watch: Watch = { step: () => server.step(), stop, warn: (reason) => print(`warning: ${reason}; it is made again`) };
+}
 
+/** Indexes of the images that are to be drawn. What a stop keeps from being looked at is among them. */
+async function lookThrough(shard: Shard, files: ImageFiles, watch: Watch): Promise<readonly number[]> {
   const missing: number[] = [];
-  for (let block = 0; block < shard.blocks && !stop.requested; block++) {
-    server.step();
-    const taken = await files.takeUp(block, watch);
-    progress = { ...progress, done: progress.done + taken.size };
-    missing.push(...shard.indexes(block).filter((index) => !taken.has(index)));
+  for (let block = 0; block < shard.blocks; block++) {
+    watch.step();
+    const taken = watch.stop.requested ? new Map() : await files.takeUp(block, watch);
+    for (const index of shard.indexes(block)) if (!taken.has(index)) missing.push(index);
   }
-  tell({}, true);
-  if (stop.requested) return stopped();
-  const taken = progress.done;
+  return missing;
+}
+
+type Surroundings = { readonly watch: Watch; readonly teller: Teller; readonly print: (line: string) => void };
+
+/** Draws what is missing; false where a stop was requested before the last. */
+async function draw(
+  { run, generator, side }: Keeping,
+  files: ImageFiles,
+  labels: Labels,
+  missing: readonly number[],
+  { watch, teller, print }: Surroundings,
+): Promise<boolean> {
+  const [begin] = missing;
+  if (begin === undefined) return true;
+  const { shape } = generator;
+  const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
+  const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
+  const size = sampler.resolution ** 2 * shape.channels;
+  const latents = latentsOf(run, shape.latentSize);
+  if (run.latents === 'RandomState' && begin * shape.latentSize > MANY_NUMBERS)
+    print(`drawing the latents of the ${begin} images before its first`);
+  const goesOn = async (): Promise<boolean> => {
+    watch.step();
+    await setImmediate();
+    return !watch.stop.requested;
+  };
+  const taken = teller.done();
   const started = performance.now();
-  if (missing.length > 0) {
-    const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
-    const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
-    const size = sampler.resolution ** 2 * shape.channels;
-    const latents = latentsOf(run, shape.latentSize);
-    const before = missing[0] ?? 0;
-    if (run.latents === 'RandomState' && before * shape.latentSize > MANY_NUMBERS)
-      print(`drawing the latents of the ${before} images before its first`);
-    for (let first = 0; first < missing.length; first += run.minibatch) {
-      const indexes = missing.slice(first, first + run.minibatch);
-      const input = stop.requested ? undefined : await inputOf(generator, latents, labels, indexes, goesOn);
-      if (!input) {
-        await files.flush();
-        return stopped();
-      }
-      const made = sampler.sample(input);
-      await files.add(
-        indexes.map((index, place) => ({
-          index,
-          pixels: pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side),
-        })),
-      );
-      const drawn = first + indexes.length;
-      tell({ done: taken + drawn, imagesPerSecond: (drawn * 1000) / (performance.now() - started) }, first % 256 === 0);
-      await setImmediate();
+  for (let first = 0; first < missing.length; first += run.minibatch) {
+    const indexes = missing.slice(first, first + run.minibatch);
+    const input = (await goesOn()) ? await inputOf(generator, latents, labels, indexes, goesOn) : undefined;
+    if (!input) {
+      await files.flush();
+      return false;
     }
-    sampler.dispose();
+    const made = sampler.sample(input);
+    const pixels = (place: number): Uint8Array =>
+      pixelsOf(made.subarray(place * size, (place + 1) * size), sampler.resolution, shape.channels, side);
+    await files.add(indexes.map((index, place) => ({ index, pixels: pixels(place) })));
+    const drawn = first + indexes.length;
+    teller.tell({ done: taken + drawn, imagesPerSecond: (drawn * 1000) / (performance.now() - started) }, first % 256 === 0);
   }
-  if (!(await files.finish(watch))) return stopped();
-  const placeOf = asRecords ? recordPlace({ side, shards: run.shards }) : ({ file }: Entry) => ({ file });
-  const manifest = await finishManifest(keeping, blockImages, placeOf);
-  tell({ state: 'Complete', ...(manifest ? { manifest } : {}) }, true);
-  print(`${shard.images} synthetic images in ${store.uri}`);
-  return EXIT.complete;
+  sampler.dispose();
+  return true;
 }
 
 /** Undefined where `goesOn` said no. */
