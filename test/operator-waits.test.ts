@@ -4,11 +4,9 @@ import { type TestContext, test } from 'node:test';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { isKubeError } from '../operator/kube/errors.ts';
 import { type Job, JOBS, PODS, type Pod } from '../operator/kube/resource.ts';
-import { createOperator } from '../operator/operate.ts';
-import { createLogger } from '../operator/telemetry/log.ts';
-import { createMetrics } from '../operator/telemetry/metrics.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
-import { openKube, scene, type Scene, until } from './harness/kube.ts';
+import { scene, type Scene, until } from './harness/kube.ts';
+import { runOperator } from './harness/operator-here.ts';
 
 const SPEC = {
   dataset: { uri: 'pvc://data/phantoms' },
@@ -22,19 +20,9 @@ const SPEC = {
 async function stage(t: TestContext): Promise<(Scene & { podLists(): number }) | undefined> {
   const given = await scene(t);
   if (!given) return undefined;
-  const { plane, namespace } = given;
   let podLists = 0;
-  const kube = await openKube(t, plane, {
+  await runOperator(t, given, {
     onRequest: ({ verb, plural }) => void (podLists += verb === 'list' && plural === 'pods' ? 1 : 0),
-  });
-  const config = { cluster: 'test', trainerImage: 'pggan-trainer:test', port: 8080 };
-  const log = createLogger('silent');
-  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespace, instance: t.name });
-  const stop = new AbortController();
-  const running = Promise.all([operator.reflect(stop.signal), operator.lead(stop.signal)]);
-  t.after(async () => {
-    stop.abort();
-    await running;
   });
   return { ...given, podLists: () => podLists };
 }

@@ -1,0 +1,21 @@
+/** The operator in the process of a test, for one namespace. */
+import type { TestContext } from 'node:test';
+import { createOperator } from '../../operator/operate.ts';
+import { createLogger } from '../../operator/telemetry/log.ts';
+import { createMetrics } from '../../operator/telemetry/metrics.ts';
+import type { TransportOptions } from '../../operator/kube/transport.ts';
+import { openKube, type Scene } from './kube.ts';
+
+/** Runs until the test ends. */
+export async function runOperator(t: TestContext, { plane, namespace }: Scene, given: Partial<TransportOptions> = {}): Promise<void> {
+  const kube = await openKube(t, plane, given);
+  const config = { cluster: 'test', trainerImage: 'pggan-trainer:test', port: 8080 };
+  const log = createLogger('silent');
+  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespace, instance: t.name });
+  const stop = new AbortController();
+  const running = Promise.all([operator.reflect(stop.signal), operator.lead(stop.signal)]);
+  t.after(async () => {
+    stop.abort();
+    await running;
+  });
+}
