@@ -2,38 +2,20 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
-import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { EVENTS } from '../operator/kube/resource.ts';
 import { binary } from './harness/binaries.ts';
-import { scene, type Scene, until } from './harness/kube.ts';
-import { type Kubectl, kubectl } from './harness/kubectl.ts';
+import { until } from './harness/kube.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
+import { apply, INSTALLED, type Stage, stage, succeeded } from './harness/operator-stage.ts';
 import { assertClean } from './harness/promtool.ts';
 import type { ServerProcess } from './harness/server-process.ts';
-import { type ProcessNode, startProcessNode } from './harness/process-node.ts';
-import { createWorkspace, newestCheckpoint, type Workspace } from './harness/tiny-training.ts';
+import { newestCheckpoint } from './harness/tiny-training.ts';
 
 const RESOLUTION = 8;
-const INSTALLED = readFileSync(join(import.meta.dirname, '../manifests/operator.yaml'), 'utf8');
-
-type Stage = Scene & { readonly workspace: Workspace; readonly node: ProcessNode; readonly run: Kubectl };
-
-async function stage(t: TestContext): Promise<Stage | undefined> {
-  const given = await scene(t);
-  const run = given && kubectl(t, given.plane);
-  if (!given || !run) return undefined;
-  const { plane, kube, namespace } = given;
-  const workspace = await createWorkspace(RESOLUTION);
-  t.after(() => workspace.remove());
-  const { folder } = workspace;
-  const node = startProcessNode({ kube, admin: plane.admin, namespace, claims: { data: folder }, folder: join(folder, 'node') });
-  t.after(() => node.stop());
-  return { ...given, workspace, node, run };
-}
 
 /** The manifest of a training on the claim, as a person would apply it. */
 function training({ workspace, namespace }: Stage, name: string, spec: object = {}): string {
@@ -51,25 +33,8 @@ function synthesis({ workspace, namespace }: Stage, name: string, trainingName: 
   return JSON.stringify({ ...local, metadata: { name, namespace }, spec: { ...local.spec, output: { uri: 'pvc://data/drawn' } } });
 }
 
-async function apply({ run }: Stage, manifest: string): Promise<void> {
-  const { code, stderr } = await run(['apply', '-f', '-'], manifest);
-  assert.equal(code, 0, stderr);
-}
-
-const current = ({ kube, namespace }: Stage, name: string): Promise<StoredTraining> => kube.get(TRAININGS, { namespace, name });
-
-async function succeeded(at: Stage, name: string): Promise<StoredTraining> {
-  await until(async () => {
-    const { status } = await current(at, name);
-    const stalled = status?.conditions?.find(({ type }) => type === 'Stalled');
-    assert.equal(stalled, undefined, stalled?.message);
-    return isTrue(status?.conditions, 'Succeeded');
-  });
-  return current(at, name);
-}
-
 test('a training that is applied goes through preflight and every phase; killed pods and operators cost it neither images nor a second Job', async (t) => {
-  const at = await stage(t);
+  const at = await stage(t, RESOLUTION);
   if (!at) return;
   const { plane, kube, namespace, node, run, workspace } = at;
   await apply(at, INSTALLED);

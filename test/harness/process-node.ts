@@ -1,7 +1,8 @@
 /**
- * A node whose pods are processes of this machine: the real trainer with the pod's environment, claims mapped to folders, an address of its own
- * for /progress, and the kubelet's part of a pod's life (status, termination message, grace, SIGKILL).
+ * A node whose pods are processes of this machine: the real trainer with the pod's environment, claims mapped to folders, Secrets and ConfigMaps
+ * as files, an address of its own for /progress, and the kubelet's part of a pod's life (status, termination message, grace, SIGKILL).
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +62,7 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
 
   async function begin(pod: Pod, uid: string): Promise<void> {
     begun.add(uid);
-    const program = programOf(pod, options);
+    const program = programOf(pod, options, await mountedFiles(pod, options));
     const container: Container = { pod, program, process: start(program, () => {}), startedAt: seconds(new Date()) };
     containers.set(uid, container);
     const name = pod.metadata?.labels?.['pggan.dev/training'];
@@ -146,12 +147,39 @@ function end({ process }: Container, graceSeconds: number): void {
   void process.ended.then(() => clearTimeout(timer));
 }
 
-/** The command of the pod's one container; what it would find below /claims it finds in folders. */
-function programOf({ metadata, spec }: Pod, { claims, folder }: ProcessNodeOptions): Program {
+/** Writes the Secrets and ConfigMaps that a pod mounts below a folder of its own; their folders, by the paths at which the pod finds them. */
+async function mountedFiles(
+  { metadata, spec }: Pod,
+  { admin, namespace, folder }: ProcessNodeOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const folders = new Map<string, string>();
+  for (const { name, secret, configMap } of spec?.volumes ?? []) {
+    const path = spec?.containers[0]?.volumeMounts?.find((mount) => mount.name === name)?.mountPath;
+    const source = secret ? `secrets/${secret.secretName}` : configMap && `configmaps/${configMap.name}`;
+    if (path === undefined || source === undefined) continue;
+    const target = join(folder, `${metadata?.uid}-${name}`);
+    mkdirSync(target, { recursive: true });
+    folders.set(path, target);
+    const { status, body } = await admin.send('GET', `/api/v1/namespaces/${namespace}/${source}`);
+    // Optional, as those of trainers are: the folder stays empty.
+    if (status !== 200) continue;
+    const { data = {} } = body as { readonly data?: Readonly<Record<string, string>> };
+    for (const { key, path: file } of (secret ?? configMap)?.items ?? []) {
+      const value = data[key];
+      if (value !== undefined) writeFileSync(join(target, file), secret ? Buffer.from(value, 'base64') : value);
+    }
+  }
+  return folders;
+}
+
+/** The command of the pod's one container; what it would find below /claims, or where files are mounted, it finds in folders. */
+function programOf({ metadata, spec }: Pod, { claims, folder }: ProcessNodeOptions, files: ReadonlyMap<string, string>): Program {
   const container = spec?.containers[0];
   const variables = (container?.env ?? []).map(({ name, value, valueFrom }) => {
     const path = /^metadata\.annotations\['(.+)'\]$/.exec(valueFrom?.fieldRef?.fieldPath ?? '')?.[1];
-    return [name, path === undefined ? (value ?? '') : (metadata?.annotations?.[path] ?? '')] as const;
+    const text = path === undefined ? (value ?? '') : (metadata?.annotations?.[path] ?? '');
+    const mount = [...files].find(([at]) => text === at || text.startsWith(`${at}/`));
+    return [name, mount ? mount[1] + text.slice(mount[0].length) : text] as const;
   });
   const { HOME: _, PGGAN_RUN: run = '{}', ...env } = Object.fromEntries(variables);
   // Any free port: all processes of a node share its ports, as pods do not.
