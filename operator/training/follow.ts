@@ -82,6 +82,18 @@ function storeAway<T>({ job, record, deadlineSeconds, strays, now }: Following<T
   return left > 0 ? { verdict: said, actions: strays, lookAgainSeconds: left } : { verdict: said, actions: [...strays, remove(job)] };
 }
 
+/**
+ * An outage that has lasted beyond the deadline is over when work has gone on after it, not when the next Job tries again: its condition would
+ * come and go with every try.
+ */
+export function outageFirst<T>(decision: Decision<T>, { storeFailure }: TaskRecord, deadlineSeconds: number, now: Date): Decision<T> {
+  const { kind, message } = decision.verdict;
+  const goesOn = kind === 'working' || kind === 'waiting';
+  if (!storeFailure || !goesOn || secondsSince(storeFailure.since, now) < deadlineSeconds) return decision;
+  const text = `No pod has reached the store since ${storeFailure.since}; trying again: ${message}`;
+  return { ...decision, verdict: verdict('hindered', 'StoreUnavailable', text) };
+}
+
 export function secondsSince(time: string, now: Date): number {
   return (now.getTime() - Date.parse(time)) / 1000;
 }

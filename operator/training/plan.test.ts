@@ -221,6 +221,28 @@ test('what holds a training up for now has not failed it, however long it takes'
   until(world, succeeded(world));
 });
 
+test('an outage beyond the deadline stays told while new Jobs try again, and ends when one of them has trained', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(4);
+  world.reconcile();
+  world.seconds += 3600;
+  const told = new Set<string>();
+  const failed = world.jobs.at(-1)?.uid;
+  until(world, () => {
+    told.add(`${reason(world)} ${statusOf(world, 'Stalled')}`);
+    return world.jobs.some(({ uid, pod }) => pod && uid !== failed);
+  });
+  assert.deepEqual([...told], ['StoreUnavailable True'], 'while the Job is replaced and its pod starts');
+  world.end(4);
+  world.reconcile();
+  assert.equal(statusOf(world, 'Stalled'), 'True');
+  world.listen(true);
+  until(world, () => statusOf(world, 'Stalled') === undefined);
+  assert.equal(statusOf(world, 'Succeeded'), 'Unknown');
+  until(world, succeeded(world));
+});
+
 test('a training that is deleted says of its end and of its spec what it said before', () => {
   const done = new World();
   until(done, succeeded(done));

@@ -3,7 +3,7 @@ import { type Action, type Decision, expire, remove, verdict } from './decision.
 import { deleting } from './deletion.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
-import { follow } from './follow.ts';
+import { follow, outageFirst } from './follow.ts';
 import { lookAgain, previousPods } from './lost-node.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { type Ledger, remember, sameTask, type Step } from './records.ts';
@@ -59,16 +59,11 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   if (step.record.stall)
     return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
   if (spec.suspend) return suspended(training, step, strays);
-  if (!step.job) return create(training, step, name, strays, seen, now);
+  const { job, record } = step;
   const deadlineSeconds = spec.progressDeadlineSeconds;
-  return follow({
-    job: step.job,
-    record: step.record,
-    deadlineSeconds,
-    running: () => working(step.task, seen, deadlineSeconds, now),
-    strays,
-    now,
-  });
+  const running = (): Omit<Decision, 'actions'> => working(step.task, seen, deadlineSeconds, now);
+  const decision = job ? follow({ job, record, deadlineSeconds, running, strays, now }) : create(training, step, name, strays, seen, now);
+  return outageFirst(decision, record, deadlineSeconds, now);
 }
 
 /** Foreground deletion of every unfinished Job but `keep`. */
