@@ -175,7 +175,7 @@ const listOf = (values: PerResolution): string =>
     .map(([resolution, value]) => `${resolution}: ${value}`)
     .join(', ');
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)];
 }
 

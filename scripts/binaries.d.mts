@@ -1,5 +1,6 @@
 export type BinaryName =
   | 'etcd'
+  | 'helm'
   | 'kube-apiserver'
   | 'kube-controller-manager'
   | 'kube-scheduler'

@@ -1,6 +1,6 @@
 // Builds the servers that tests run against, from Go modules at pinned versions, once per version and machine: etcd and Kubernetes for the
-// operator, MinIO and versitygw for stores, promtool for metrics; and kstatus, a judge whose sources are here. Plain JavaScript for Node 20
-// without dependencies. `node scripts/binaries.mjs NAME...`
+// operator, MinIO and versitygw for stores, promtool for metrics, Helm for the chart; and kstatus, a judge whose sources are here. Plain
+// JavaScript for Node 20 without dependencies. `node scripts/binaries.mjs NAME...`
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,7 @@ const BINARIES = {
   'kube-apiserver': { version: KUBERNETES, build: buildKubernetes },
   'kube-controller-manager': { version: KUBERNETES, build: buildKubernetes },
   'kube-scheduler': { version: KUBERNETES, build: buildKubernetes },
+  helm: { version: 'v4.3.1', build: install('helm.sh/helm/v4/cmd/helm') },
   kstatus: { version: digestOf(KSTATUS), build: buildHere(KSTATUS) },
   kubectl: { version: KUBERNETES, build: buildKubernetes },
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },

@@ -1,0 +1,276 @@
+/** The Helm chart, by Helm itself: what it renders is taken by a real API server, and what it cannot mean is refused by name. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { CONFIG, trainingObject } from '../operator/jobs/test-objects.ts';
+import { trainingJob } from '../operator/training/job.ts';
+import type { Command } from './harness/command.ts';
+import { startControlPlane } from './harness/control-plane.ts';
+import { binary } from './harness/binaries.ts';
+import { CHART, helm } from './harness/helm.ts';
+import { scene, until } from './harness/kube.ts';
+import { kubectl } from './harness/kubectl.ts';
+import { OPERATOR, startOperator } from './harness/operator-process.ts';
+import { freshNamespace } from './harness/shared-control-plane.ts';
+
+const MANIFESTS = join(import.meta.dirname, '../manifests');
+const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const PEER = { podSelector: { matchLabels: { app: 'minio' } } };
+
+/** Everything that can be set, set. `research` is a namespace that exists. */
+const everything = (research: string) => ({
+  nameOverride: 'growth',
+  image: { repository: 'registry.example/pggan/operator', tag: '0.1.0-rc.1', pullPolicy: 'Always' },
+  imagePullSecrets: [{ name: 'registry' }],
+  trainerImage: { repository: 'registry.example/pggan/trainer', digest: DIGEST },
+  cluster: 'hospital, ward "3"',
+  watchNamespaces: [research],
+  pollSeconds: 60,
+  logLevel: 'debug',
+  serviceAccount: { name: 'grower', annotations: { 'example.com/role': 'grower' } },
+  replicas: 3,
+  resources: { requests: { cpu: 1 }, limits: { memory: '1Gi' } },
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: 'topology.kubernetes.io/zone',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { a: 'b' } },
+    },
+  ],
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }],
+  affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+  priorityClassName: 'important',
+  podLabels: { team: 'imaging' },
+  podAnnotations: { note: 'true' },
+  networkPolicy: {
+    apiServer: { ports: [6443], to: [{ ipBlock: { cidr: '10.0.0.1/32' } }] },
+    metricsFrom: [{ namespaceSelector: {} }],
+    trainers: { namespaces: [research], metricsFrom: [PEER], storePorts: [9000], storeTo: [PEER] },
+  },
+  metrics: { service: { annotations: { note: 'scraped' } } },
+});
+
+const VARIANTS: Readonly<Record<string, (research: string) => object>> = {
+  'default values': () => ({}),
+  'one namespace': (research) => ({ watchNamespaces: [research] }),
+  'everything set': everything,
+  'images by digest': () => ({ image: { digest: DIGEST }, trainerImage: { digest: DIGEST } }),
+  'no network policies': () => ({ networkPolicy: { enabled: false } }),
+  'policies for trainers, and no store outside': (research) => ({
+    networkPolicy: { trainers: { namespaces: [research], storePorts: [], metricsFrom: [] } },
+  }),
+  'nothing but the Deployment': () => ({
+    crds: { install: false },
+    rbac: { create: false, aggregate: false },
+    serviceAccount: { create: false },
+    podDisruptionBudget: { enabled: false },
+    networkPolicy: { enabled: false },
+    metrics: { service: { enabled: false } },
+    topologySpreadConstraints: [],
+    resources: {},
+    replicas: 1,
+  }),
+  'a second release beside another': (research) => ({ watchNamespaces: [research], crds: { install: false }, rbac: { aggregate: false } }),
+};
+
+for (const [name, valuesOf] of Object.entries(VARIANTS))
+  test(`a real API server takes what the chart renders, without a warning: ${name}`, async (t) => {
+    const at = await scene(t);
+    const [run, render] = [at && kubectl(t, at.plane), helm(t)];
+    if (!at || !run || !render) return;
+    const values = valuesOf(await freshNamespace(at.plane.admin));
+    const rendered = await template(render, values, at.namespace);
+    const { code, stderr } = await run(['apply', '--server-side', '--dry-run=server', '--validate=strict', '-f', '-'], rendered);
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+
+test('helm lint --strict has nothing to say, whatever is set', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  for (const valuesOf of Object.values(VARIANTS)) {
+    const { code, stdout, stderr } = await run(['lint', CHART, '--strict', '--values', '-'], JSON.stringify(valuesOf('research')));
+    assert.equal(code, 0, stdout + stderr);
+    assert.doesNotMatch(stdout, /\[(WARNING|ERROR)\]/);
+  }
+});
+
+test('a value that cannot be meant is refused with its name', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const refused: readonly (readonly [object, RegExp])[] = [
+    [{ replicas: 0 }, /at '\/replicas': minimum: got 0, want 1/],
+    [{ replicas: 'two' }, /at '\/replicas': got string, want integer/],
+    [{ image: { digest: 'latest' } }, /at '\/image\/digest': 'latest' does not match pattern/],
+    [{ image: { tag: 'a tag' } }, /at '\/image\/tag': 'a tag' does not match pattern/],
+    [{ logLevel: 'loud' }, /at '\/logLevel': value must be one of 'trace'/],
+    [{ watchNamespaces: 'research' }, /at '\/watchNamespaces': got string, want array/],
+    [{ watchNamespaces: ['Research'] }, /at '\/watchNamespaces\/0': 'Research' does not match pattern/],
+    [{ networkPolicy: { trainers: { storePorts: [0] } } }, /at '\/networkPolicy\/trainers\/storePorts\/0': minimum/],
+    [{ replicaCount: 3 }, /at '': additional properties 'replicaCount' not allowed/],
+    [{ metrics: { service: { enabled: 'yes' } } }, /at '\/metrics\/service\/enabled': got string, want boolean/],
+    [
+      { metrics: { serviceMonitor: { enabled: true }, service: { enabled: false } } },
+      /serviceMonitor.enabled needs metrics.service.enabled/,
+    ],
+  ];
+  for (const [values, message] of refused) {
+    const { code, stderr } = await run(['template', 'pggan-operator', CHART, '--values', '-'], JSON.stringify(values));
+    assert.notEqual(code, 0, JSON.stringify(values));
+    assert.match(stderr, message);
+  }
+});
+
+test('images are named by digest or by tag, and what is quoted stays one argument', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const containerOf = async (values: object) => deploymentIn(await template(run, values)).spec.template.spec.containers[0];
+  assert.equal((await containerOf({}))?.image, 'pggan-operator:0.1.0');
+  assert.equal((await containerOf({ image: { digest: DIGEST, tag: 'x' } }))?.image, `pggan-operator@${DIGEST}`);
+  assert.deepEqual((await containerOf(everything('research')))?.args, [
+    `--trainer-image=registry.example/pggan/trainer@${DIGEST}`,
+    '--cluster=hospital, ward "3"',
+    '--lease=pggan-system/growth',
+    '--namespace=research',
+    '--poll-seconds=60',
+    '--log-level=debug',
+  ]);
+});
+
+test('monitors select what is there: the Service of the operator, and pods as the operator makes them', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const wanted = { enabled: true, labels: { release: 'prometheus' }, interval: '1m' };
+  const objects = objectsIn(
+    await template(run, { watchNamespaces: ['research'], metrics: { serviceMonitor: wanted, podMonitor: wanted } }),
+  );
+  const find = (kind: string) => objects.find((object) => object.kind === kind) ?? assert.fail(`no ${kind}`);
+  const [service, ofService, ofPods] = [find('Service'), find('ServiceMonitor'), find('PodMonitor')];
+  for (const { metadata } of [ofService, ofPods]) assert.equal(metadata.labels?.['release'], 'prometheus');
+  const endpoint = { path: '/metrics', interval: '1m', honorLabels: true };
+
+  assert.deepEqual(ofService.spec, { selector: { matchLabels: selectedOf(ofService) }, endpoints: [{ port: 'telemetry', ...endpoint }] });
+  assert.partialDeepStrictEqual(service, { metadata: { labels: selectedOf(ofService) }, spec: { ports: [{ name: 'telemetry' }] } });
+
+  const create = {
+    kind: 'createJob',
+    name: 'tiny-preflight',
+    task: { kind: 'preflight' },
+    queued: false,
+    backoffLimit: 1,
+    digest: 'd',
+  } as const;
+  const pod = trainingJob(trainingObject(), create, {}, CONFIG).spec?.template;
+  assert.deepEqual(ofPods.spec, {
+    namespaceSelector: { matchNames: ['research'] },
+    selector: { matchLabels: selectedOf(ofPods) },
+    podMetricsEndpoints: [{ port: 'http', ...endpoint }],
+  });
+  assert.partialDeepStrictEqual(pod?.metadata?.labels, selectedOf(ofPods));
+  assert.deepEqual(
+    pod?.spec?.containers[0]?.ports?.map(({ name }) => name),
+    ['http'],
+  );
+});
+
+test('manifests/trainer-network.yaml is the policy that the chart gives the trainers of a namespace', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const rendered = await template(run, { networkPolicy: { trainers: { namespaces: ['research'] } } });
+  const ofChart = objectsIn(rendered).find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.namespace === 'research');
+  const byHand = parse(readFileSync(join(MANIFESTS, 'trainer-network.yaml'), 'utf8')) as Rendered;
+  assert.deepEqual(withoutInstance(byHand.spec), withoutInstance(ofChart?.spec));
+});
+
+test('a release is installed, changed and removed; its kinds stay, with every object', async (t) => {
+  const [etcd, apiServer] = [binary(t, 'etcd'), binary(t, 'kube-apiserver')];
+  if (etcd === undefined || apiServer === undefined) return;
+  // One of its own: the shared one has the kinds already, from nobody's release.
+  const plane = await startControlPlane({ etcd, apiServer });
+  t.after(() => plane.stop());
+  const [run, release] = [kubectl(t, plane), helm(t, plane.kubeconfig)];
+  if (!run || !release) return;
+  const system = ['--namespace', 'pggan-system'];
+
+  const notes = await done(release, ['install', 'pggan-operator', CHART, ...system, '--create-namespace']);
+  const [, next = ''] = /^ {2}kubectl (.*rollout status .*)$/m.exec(notes) ?? [];
+  assert.equal(next, '-n pggan-system rollout status deployment/pggan-operator');
+  assert.equal(await done(run, ['get', 'deployment/pggan-operator', ...system, '-o', 'jsonpath={.spec.replicas}']), '2');
+  await done(run, ['wait', '--for=condition=Established', '--timeout=60s', 'crd/pggantrainings.pggan.dev']);
+  const sample = readFileSync(join(MANIFESTS, 'samples/quickstart.yaml'), 'utf8').replace(/namespace: .*/, 'namespace: pggan-system');
+  await until(async () => (await run(['apply', '-f', '-'], sample)).code === 0);
+
+  await done(release, ['upgrade', 'pggan-operator', CHART, ...system, '--set', 'replicas=3']);
+  assert.equal(await done(run, ['get', 'deployment/pggan-operator', ...system, '-o', 'jsonpath={.spec.replicas}']), '3');
+
+  await done(release, ['uninstall', 'pggan-operator', ...system]);
+  const left = await done(run, ['get', 'deployments,serviceaccounts,roles,rolebindings,pdb,svc,netpol', ...system, '-o', 'name']);
+  assert.equal(left, '');
+  assert.equal(await done(run, ['get', 'pgt', ...system, '-o', 'name']), 'pggantraining.pggan.dev/quickstart\n');
+  // The kinds are still known as this release's, so that it can be installed again.
+  await done(release, ['install', 'pggan-operator', CHART, ...system]);
+});
+
+test('with the rights of one namespace the operator looks after that one, and sees no other', async (t) => {
+  const at = await scene(t);
+  const [run, release] = [at && kubectl(t, at.plane), at && helm(t, at.plane.kubeconfig)];
+  if (!at || !run || !release) return;
+  const { plane, namespace } = at;
+  const set = `watchNamespaces={${namespace}},crds.install=false`;
+  await done(release, ['install', 'pggan-operator', CHART, '--namespace', 'pggan-system', '--create-namespace', '--set', set]);
+  const operator = startOperator(t, plane, namespace);
+  await until(() => operator.lastSaid(/"msg":"(leading)"/) !== undefined);
+  const port = operator.lastSaid(/"telemetryPort":(\d+)/);
+  await until(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200);
+  const mayListIn = async (other: string): Promise<string> =>
+    (await run(['auth', 'can-i', 'list', 'pggantrainings', '-n', other, `--as=${OPERATOR.user}`])).stdout.trim();
+  assert.deepEqual([await mayListIn(namespace), await mayListIn('default')], ['yes', 'no']);
+});
+
+/** The output of a command that has to succeed. */
+async function done(command: Command, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await command(args);
+  assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** What Helm renders for a release pggan-operator. */
+async function template(run: Command, values: object, namespace = 'pggan-system'): Promise<string> {
+  const args = ['template', 'pggan-operator', CHART, '--namespace', namespace, '--values', '-'];
+  const { code, stdout, stderr } = await run(args, JSON.stringify(values));
+  assert.deepEqual([code, stderr], [0, '']);
+  return stdout;
+}
+
+type Rendered = {
+  readonly kind: string;
+  readonly metadata: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec?: object;
+};
+
+/** Labels by which a monitor selects. */
+function selectedOf({ spec }: Rendered): Readonly<Record<string, string>> {
+  return (spec as { readonly selector: { readonly matchLabels: Record<string, string> } }).selector.matchLabels;
+}
+
+function objectsIn(rendered: string): readonly Rendered[] {
+  return parseAllDocuments(rendered).map((document) => document.toJS() as Rendered);
+}
+
+type Deployment = {
+  readonly spec: {
+    readonly template: { readonly spec: { readonly containers: readonly { readonly image: string; readonly args: readonly string[] }[] } };
+  };
+};
+
+function deploymentIn(rendered: string): Deployment {
+  return objectsIn(rendered).find(({ kind }) => kind === 'Deployment') as unknown as Deployment;
+}
+
+/** A manifest that is applied by hand knows no release's name. */
+function withoutInstance(spec: object | undefined): unknown {
+  return JSON.parse(JSON.stringify(spec), (key, value: unknown) => (key === 'app.kubernetes.io/instance' ? undefined : value));
+}
