@@ -1,6 +1,6 @@
 /** The Helm chart, by Helm itself: what it renders is taken by a real API server, and what it cannot mean is refused by name. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
@@ -174,6 +174,26 @@ test('monitors select what is there: the Service of the operator, and pods as th
     pod?.spec?.containers[0]?.ports?.map(({ name }) => name),
     ['http'],
   );
+});
+
+/** What `kubectl apply` meets first: the chart leaves its namespace to `helm install --create-namespace`. */
+const INSTALL_HEAD = `# The operator with its custom resources: kubectl apply --server-side -f manifests/install.yaml
+# What the chart renders with default values (PGGAN_WRITE_MANIFESTS=1 node --test test/chart.test.ts writes it again). Do not edit.
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: pggan-system
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+`;
+
+test('manifests/install.yaml is what the chart renders with default values', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const expected = `${INSTALL_HEAD}${await template(run, {})}`;
+  const file = join(MANIFESTS, 'install.yaml');
+  if (process.env['PGGAN_WRITE_MANIFESTS'] === '1') writeFileSync(file, expected);
+  assert.equal(readFileSync(file, 'utf8'), expected);
 });
 
 test('manifests/trainer-network.yaml is the policy that the chart gives the trainers of a namespace', async (t) => {

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { startObjectStore } from './harness/object-store.ts';
-import { apply, current, INSTALLED, stage } from './harness/operator-stage.ts';
+import { apply, current, install, stage } from './harness/operator-stage.ts';
 import { startOperator } from './harness/operator-process.ts';
 import { pggan, succeeded } from './harness/pggan.ts';
 
@@ -24,7 +24,7 @@ test('a training and its synthesis live in an object store behind TLS; kubectl w
   const bucket = `s3://${server.bucket}`;
   await succeeded(pggan(t, ['dataset', 'upload', workspace.dataset, `${bucket}/phantoms`], { env: server.env }));
 
-  await apply(at, INSTALLED);
+  await install(at);
   const operator = startOperator(t, plane, namespace);
   const object = (kind: string, apiVersion: string, name: string, rest: object): string =>
     JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, ...rest });

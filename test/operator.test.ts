@@ -10,7 +10,7 @@ import { EVENTS } from '../operator/kube/resource.ts';
 import { binary } from './harness/binaries.ts';
 import { until } from './harness/kube.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
-import { apply, INSTALLED, type Stage, stage, succeeded } from './harness/operator-stage.ts';
+import { apply, install, INSTALLED, type Stage, stage, succeeded } from './harness/operator-stage.ts';
 import { assertClean } from './harness/promtool.ts';
 import type { ServerProcess } from './harness/server-process.ts';
 import { newestCheckpoint } from './harness/tiny-training.ts';
@@ -37,7 +37,7 @@ test('a training that is applied goes through preflight and every phase; killed 
   const at = await stage(t, RESOLUTION);
   if (!at) return;
   const { plane, kube, namespace, node, run, workspace } = at;
-  await apply(at, INSTALLED);
+  await install(at);
   const operator = startOperator(t, plane, namespace);
   await apply(at, synthesis(at, 'drawn', 'tiny'));
   await apply(at, training(at, 'tiny'));
@@ -153,16 +153,20 @@ function rightOf({ verb, objectRef }: AuditEvent): string {
   return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
 }
 
-/** But finalizers: an admission plugin that is off by default asks for them. */
+/** Those of the roles that are bound to it, but finalizers: an admission plugin that is off by default asks for them. */
 function rightsGiven(): readonly string[] {
-  const roles = parseAllDocuments(INSTALLED).map((document) => document.toJS() as Role);
-  const rules = roles.flatMap(({ kind, rules = [] }) => (kind === 'Role' || kind === 'ClusterRole' ? rules : []));
+  const objects = parseAllDocuments(INSTALLED).map((document) => document.toJS() as Role);
+  const bound = objects.flatMap(({ roleRef }) => (roleRef ? [`${roleRef.kind} ${roleRef.name}`] : []));
+  const rules = objects.flatMap(({ kind, metadata, rules = [] }) => (bound.includes(`${kind} ${metadata.name}`) ? rules : []));
+  assert.ok(rules.length > 0);
   const rights = rules.flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)));
   return rights.filter((right) => !right.endsWith('/finalizers'));
 }
 
 type Role = {
   readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
 };
 

@@ -7,13 +7,13 @@ import { type ServerProcess, startServer } from './server-process.ts';
 
 const MAIN = join(import.meta.dirname, '../../operator/main.ts');
 
-/** Whom manifests/operator.yaml gives its rights to. */
+/** Whom manifests/install.yaml gives its rights to. */
 export const OPERATOR: Identity = {
   user: 'system:serviceaccount:pggan-system:pggan-operator',
   groups: ['system:serviceaccounts', 'system:serviceaccounts:pggan-system'],
 };
 
-/** Looks after one namespace, with the rights of manifests/operator.yaml, which must have been applied. Ended after the test. */
+/** Looks after one namespace, with the rights of manifests/install.yaml, which must have been applied. Ended after the test. */
 export function startOperator(t: TestContext, plane: ControlPlane, namespace: string): ServerProcess {
   const kubeconfig = plane.kubeconfigOf(OPERATOR);
   const options = { namespace, 'trainer-image': 'pggan-trainer:test', cluster: 'test' };
