@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { saveCheckpoint } from '../trainer/checkpoint/checkpoint.ts';
-import { TENSOR_FILES } from '../trainer/checkpoint/format.ts';
+import { checkpointKey, TENSOR_FILES } from '../trainer/checkpoint/format.ts';
 import { loadCheckpoint } from '../trainer/checkpoint/load-checkpoint.ts';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
 import { median } from '../trainer/plan/median.ts';
@@ -47,13 +47,15 @@ export async function measureCheckpointStore({ resolution, iterations, folder }:
     for (let round = 0; round < iterations; round++) {
       const up = await seconds(async () => curl(server, ['-T', source]));
       const before = process.resourceUsage().maxRSS;
+      // Each round saves another checkpoint: one that its own process has saved already would be found, not saved again.
+      const images = 1000 * (round + 1);
       const save = await seconds(() =>
-        saveCheckpoint(store, { images: 1000, files, state: stateAt(1000), logs: {}, time: new Date() }, async () => undefined),
+        saveCheckpoint(store, { images, files, state: stateAt(images), logs: {}, time: new Date() }, async () => undefined),
       );
       if (round === 0) extraBytesWhileSaving = (process.resourceUsage().maxRSS - before) * 1024;
       const down = await seconds(async () => curl(server, ['-o', '/dev/null']));
       const load = await seconds(async () => {
-        fromTensorFiles(options.shape, await loadCheckpoint(store, 'checkpoints/000000001000/', {}), TENSOR_FILES);
+        fromTensorFiles(options.shape, await loadCheckpoint(store, checkpointKey(images), {}), TENSOR_FILES);
       });
       const copy = join(scratch, 'copy');
       const write = dd(source, copy, 'conv=fsync');
