@@ -8,15 +8,7 @@ import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { judgeHealth } from './harness/judge-health.ts';
 import { controlJobs, reflectWorkloads } from './harness/job-controller.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
-import { runOperator } from './harness/operator-here.ts';
-
-const SPEC = {
-  dataset: { uri: 'pvc://data/phantoms' },
-  output: { uri: 'pvc://data/runs' },
-  resolution: 8,
-  totalKimg: 4,
-  schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
-};
+import { runOperator, SPEC } from './harness/operator-here.ts';
 
 const ANSWER: PreflightProgress = {
   version: 'v1',

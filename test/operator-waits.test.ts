@@ -6,15 +6,7 @@ import { isKubeError } from '../operator/kube/errors.ts';
 import { type Job, JOBS, PODS, type Pod } from '../operator/kube/resource.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
-import { runOperator } from './harness/operator-here.ts';
-
-const SPEC = {
-  dataset: { uri: 'pvc://data/phantoms' },
-  output: { uri: 'pvc://data/runs' },
-  resolution: 8,
-  totalKimg: 4,
-  schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
-};
+import { runOperator, SPEC } from './harness/operator-here.ts';
 
 /** The operator in this process, for one namespace, until the test ends. */
 async function stage(t: TestContext): Promise<(Scene & { podLists(): number }) | undefined> {

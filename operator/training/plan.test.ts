@@ -209,12 +209,18 @@ test('a pod of an earlier Job on a lost node is named with what to do, and waits
   until(world, succeeded(world));
 });
 
-test('what holds a training up for now has not failed it, however long it takes', () => {
+/** A training whose first phase has found no store, for as long as its deadline. */
+function outOfReach(): World {
   const world = new World();
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
   world.end(4);
   world.reconcile();
   world.seconds += 3600;
+  return world;
+}
+
+test('what holds a training up for now has not failed it, however long it takes', () => {
+  const world = outOfReach();
   world.reconcile();
   assert.deepEqual([reason(world), statusOf(world, 'Succeeded')], ['StoreUnavailable', 'Unknown']);
   world.tick();
@@ -222,11 +228,7 @@ test('what holds a training up for now has not failed it, however long it takes'
 });
 
 test('an outage beyond the deadline stays told while new Jobs try again, and ends when one of them has trained', () => {
-  const world = new World();
-  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
-  world.end(4);
-  world.reconcile();
-  world.seconds += 3600;
+  const world = outOfReach();
   const told = new Set<string>();
   const failed = world.jobs.at(-1)?.uid;
   until(world, () => {

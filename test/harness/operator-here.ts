@@ -6,6 +6,15 @@ import { createMetrics } from '../../operator/telemetry/metrics.ts';
 import type { TransportOptions } from '../../operator/kube/transport.ts';
 import { openKube, type Scene } from './kube.ts';
 
+/** Of a training that no process carries out. */
+export const SPEC = {
+  dataset: { uri: 'pvc://data/phantoms' },
+  output: { uri: 'pvc://data/runs' },
+  resolution: 8,
+  totalKimg: 4,
+  schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
+};
+
 /** Runs until the test ends. */
 export async function runOperator(t: TestContext, { plane, namespace }: Scene, given: Partial<TransportOptions> = {}): Promise<void> {
   const kube = await openKube(t, plane, given);
