@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 
 export type Fault =
   /** Answers instead of the server, with the error document of S3. */
-  | { readonly kind: 'answer'; readonly status: number; readonly code: string }
+  | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly message?: string }
   /** Resets the connection after so many bytes of the request's body were passed on; the server sees a cut upload. */
   | { readonly kind: 'cutUpload'; readonly afterBytes: number }
   /** Resets the connection after so many bytes of the answer's body. */
@@ -75,7 +75,7 @@ async function pass(incoming: IncomingMessage, outgoing: ServerResponse, port: n
     case 'silent':
       return;
     case 'answer':
-      return answer(incoming, outgoing, fault.status, fault.code);
+      return answer(incoming, outgoing, fault);
     case 'delay':
       await setTimeout(fault.seconds * 1000);
       return forward(incoming, outgoing, port);
@@ -87,12 +87,13 @@ async function pass(incoming: IncomingMessage, outgoing: ServerResponse, port: n
   }
 }
 
-function answer(incoming: IncomingMessage, outgoing: ServerResponse, status: number, code: string): void {
+function answer(incoming: IncomingMessage, outgoing: ServerResponse, fault: Extract<Fault, { kind: 'answer' }>): void {
+  const { status, code, message = 'by a test' } = fault;
   incoming.resume();
   incoming.once('end', () => {
     outgoing.writeHead(status, { 'content-type': 'application/xml' });
     outgoing.end(
-      incoming.method === 'HEAD' ? undefined : `<?xml version="1.0"?><Error><Code>${code}</Code><Message>by a test</Message></Error>`,
+      incoming.method === 'HEAD' ? undefined : `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`,
     );
   });
 }

@@ -229,6 +229,19 @@ test('what stores refuse with that these two never say is said with what to mend
   }
 });
 
+test('a disk that fills up while a server writes is StoreFull in the file system’s own words too, at once', async (t) => {
+  const proxy = await startFaultProxy(t, 1);
+  const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+  const store = s3Store('s3://bucket/runs', { s3: { endpoint: proxy.endpoint }, env, time: quickTime() });
+  for (const cause of ['no space left on device', 'disk quota exceeded']) {
+    const before = proxy.seen.length;
+    const message = `We encountered an internal error, please try again.: cause(${cause})`;
+    proxy.fail({ kind: 'answer', status: 500, code: 'InternalError', message });
+    await assert.rejects(store.write('a', text('x')), { code: 'StoreFull', message: /there is no room left \(500 InternalError: / });
+    assert.equal(proxy.seen.length, before + 1, `${cause} was tried again`);
+  }
+});
+
 test('a process that is to end waits only seconds for a store that is away, also where it was asked to while it waited', async () => {
   const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
   const time = quickTime();

@@ -55,6 +55,9 @@ const FULL = new Set([
   'InsufficientCapacity',
 ]);
 
+/** A file system's own words, which MinIO passes on as an InternalError where a disk fills up between two of its looks at the free space. */
+const FULL_WORDS = /no space left on device|disk quota exceeded/i;
+
 /** Codes of refusals; what a person has to look at. */
 const REMEDIES: Readonly<Record<string, (target: Target) => string>> = {
   InvalidAccessKeyId: ({ credentials }) => `the access key is not known there: check accessKey in ${credentials}`,
@@ -128,7 +131,7 @@ function ofServer({ status, code, message }: ServerFailure, target: Target): Dia
   const answer = ANSWERS[code];
   if (answer) return { kind: 'answer', answer };
   const said = `${status}${code ? ` ${code}` : ''}${message ? `: ${message}` : ''}`;
-  if (FULL.has(code) || status === 507) return { kind: 'full', reason: `there is no room left (${said})` };
+  if (FULL.has(code) || status === 507 || FULL_WORDS.test(message)) return { kind: 'full', reason: `there is no room left (${said})` };
   if (PASSING.has(code) || status >= 500 || status === 408 || status === 429) {
     return { kind: 'passing', reason: `the server is busy or in trouble (${said})` };
   }
