@@ -78,8 +78,14 @@ export function generationsOf(root: string, key: string): string {
 }
 
 export async function newestGeneration(root: string, key: string): Promise<number | undefined> {
-  const names = await present(readdir(generationsOf(root, key)));
-  return names?.length ? Math.max(...names.map(Number)) : undefined;
+  const generations = await generationsIn(generationsOf(root, key));
+  return generations.length > 0 ? Math.max(...generations) : undefined;
+}
+
+/** In no order. Others leave files there too: NFS keeps what is removed while it is open as .nfs..., and tools that copy have parts of files. */
+export async function generationsIn(folder: string): Promise<readonly number[]> {
+  const names = (await present(readdir(folder))) ?? [];
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 /** The result, or undefined where the file is not there. */

@@ -36,6 +36,20 @@ test('people who look into the folder see what was written on a condition', asyn
   assert.deepEqual(await readdir(join(root, '.unfinished')), []);
 });
 
+test('files that others leave among the generations of an object, as NFS and tools that copy do, are no generations', {
+  timeout: 60_000,
+}, async (t) => {
+  const root = await folder(t);
+  const store = fileStore(root);
+  const first = await store.write('owner.json', text('1'));
+  const second = await store.write('owner.json', text('2'), { kind: 'version', version: first?.version ?? '' });
+  for (const name of ['.nfs00000000000000120001', '.9.xYz123']) await writeFile(join(root, '.owner.json.generations', name), 'other');
+  assert.deepEqual(await store.head('owner.json'), second);
+  assert.equal(String(await store.read('owner.json')), '2');
+  assert.ok(await store.write('owner.json', text('3'), { kind: 'version', version: second?.version ?? '' }));
+  assert.equal(String(await store.read('owner.json')), '3');
+});
+
 test('what a killed writer left unfinished is not listed and is removed; what a living one writes stays', async (t) => {
   const root = await folder(t);
   const child = spawn(

@@ -1,11 +1,12 @@
 /** A store in a folder: atomic writes, conditional writes that hold between processes, nothing half-written left behind. */
-import { link, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { link, mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { codeOf, storeError } from './file-errors.ts';
 import {
   download,
   generationOf,
+  generationsIn,
   generationsOf,
   headOf,
   newestGeneration,
@@ -116,8 +117,8 @@ async function publishNext(root: string, scratch: Scratch, key: string, written:
   if (!(await withFolder(path, () => linkOnce(written, path)))) return undefined;
   // Lower generations are removed once they are superseded, so a slow writer may have made one that was there before: it never counts.
   if ((await newestGeneration(root, key)) !== next) return undefined;
-  for (const name of await readdir(generationsOf(root, key))) {
-    if (Number(name) < next) await rm(join(generationsOf(root, key), name), { force: true });
+  for (const generation of await generationsIn(dirname(path))) {
+    if (generation < next) await rm(join(dirname(path), String(generation)), { force: true });
   }
   await scratch.copyTo(written, join(root, key));
   return { key, size, version: versionOf(next) };
