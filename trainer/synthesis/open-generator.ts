@@ -8,9 +8,9 @@ import type { CheckpointManifest } from '../checkpoint/format.ts';
 import type { Access } from '../checkpoint/open-store.ts';
 import { loadFrom } from '../checkpoint/load-from.ts';
 import { readRun, type RunRecord } from '../checkpoint/run-folder.ts';
-import { floatsOf } from '../checkpoint/safetensors.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { NetworkShape } from '../networks/weights.ts';
+import { averagedGenerator } from '../train/tensor-files.ts';
 import { createSampler, type Sampler } from './sampler.ts';
 
 export type OpenGenerator = {
@@ -36,10 +36,10 @@ export async function openGenerator(uri: string, s3?: Access): Promise<OpenGener
   const record = await readRun(store);
   if (!record) throw new PgganError('CheckpointInvalid', `${store.uri} is no run folder: it has no run.json`);
   const { run, network, resolution, firstResolution } = describedNetworks(record, store.uri);
-  const weights = new Map([...checkpoint.files['generator-ema'].tensors].map(([name, tensor]) => [name, floatsOf(tensor, name)]));
   const inputs = checkpoint.files['generator-ema'].tensors.get('4x4/Dense/weight')?.shape[0];
   if (inputs === undefined) throw new PgganError('CheckpointInvalid', `${checkpoint.key}generator-ema.safetensors has no 4x4/Dense/weight`);
-  const shape = { ...network, resolution, labelSize: inputs - network.latentSize };
+  const shape = { ...network, resolution, labelSize: Math.max(0, inputs - network.latentSize) };
+  const weights = averagedGenerator(shape, checkpoint);
   const lod = checkpoint.state.previousLod ?? Math.log2(resolution / firstResolution);
   return {
     store,

@@ -14,7 +14,7 @@ import { fadeOf, labelRows } from './feeds.ts';
 import type { Random } from './random.ts';
 import type { Session } from './session.ts';
 import type { StepOptions } from './step-options.ts';
-import { fromTensorFiles } from './tensor-files.ts';
+import { averagedGenerator } from './tensor-files.ts';
 
 /** The reference's layout, capped so that small networks do not spend their time on drawing. */
 const MOST = { columns: 16, rows: 9 };
@@ -95,10 +95,9 @@ export function createPictures(run: TrainingRun, store: Store, dataset: Dataset,
       for (const { key, committed } of (await listCheckpoints(store)).toReversed()) {
         const checkpoint = committed ? await usable(store, key) : undefined;
         if (!checkpoint || checkpoint.manifest.phaseEnd === null) continue;
-        const weights = fromTensorFiles(shape, checkpoint, ['generator-ema']);
         const sampler = createSampler({
           shape,
-          weights: new Map([...weights].map(([name, value]) => [name.replace(/^Gs\//, ''), value])),
+          weights: averagedGenerator(shape, checkpoint),
           lod: checkpoint.state.previousLod ?? 0,
           minibatch: GROWTH_ROWS,
           mode: 'eager',

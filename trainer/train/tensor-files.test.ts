@@ -21,6 +21,11 @@ for (const [what, change, message] of [
     { resolution: 16 },
     /generator\.safetensors: ToRGB_lod2\/weight should be F32 \[[\d, ]+\] but is missing/,
   ],
+  [
+    "of a larger resolution than the run's",
+    { resolution: 4 },
+    /generator\.safetensors: the networks of this run have no 8x8\/Conv0_up\/bias/,
+  ],
   ['with fewer feature maps', { fmapMax: 32 }, /generator\.safetensors: 4x4\/Dense\/weight should be F32 \[[\d, ]+\] but is F32 \[/],
   [
     'of a network without labels, for a run with them,',

@@ -46,7 +46,13 @@ function toTensorFile(shape: NetworkShape, file: TensorFileName, values: Variabl
   );
 }
 
-/** The variables that a checkpoint holds. @throws {PgganError} CheckpointInvalid when a tensor is missing or has another shape. */
+/** The stored weights of the averaged generator by name. @throws {PgganError} CheckpointInvalid as fromTensorFiles */
+export function averagedGenerator(shape: NetworkShape, checkpoint: LoadedCheckpoint<'generator-ema'>): ReadonlyMap<string, Float32Array> {
+  const values = fromTensorFiles(shape, checkpoint, ['generator-ema']);
+  return new Map([...values].map(([name, value]) => [name.replace(/^Gs\//, ''), value]));
+}
+
+/** The variables that a checkpoint holds. @throws {PgganError} CheckpointInvalid when a tensor is missing, has another shape, or is none of these networks' */
 export function fromTensorFiles<Name extends TensorFileName>(
   shape: NetworkShape,
   checkpoint: LoadedCheckpoint<Name>,
@@ -54,8 +60,10 @@ export function fromTensorFiles<Name extends TensorFileName>(
 ): VariableValues {
   const values = new Map<string, Float32Array>();
   for (const file of names) {
-    for (const { variable, tensor, shape: want } of tensorsOf(shape, file)) {
-      const found = checkpoint.files[file].tensors.get(tensor);
+    const { tensors } = checkpoint.files[file];
+    const wanted = tensorsOf(shape, file);
+    for (const { variable, tensor, shape: want } of wanted) {
+      const found = tensors.get(tensor);
       if (!found || found.dtype !== 'F32' || found.shape.join() !== want.join()) {
         const is = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'missing';
         throw new PgganError(
@@ -64,6 +72,11 @@ export function fromTensorFiles<Name extends TensorFileName>(
         );
       }
       values.set(variable, floatsOf(found, tensor).slice());
+    }
+    // A deeper network has all names of a shallower one, and may have its shapes.
+    const foreign = [...tensors.keys()].find((name) => !wanted.some(({ tensor }) => tensor === name));
+    if (foreign !== undefined) {
+      throw new PgganError('CheckpointInvalid', `${checkpoint.key}${file}.safetensors: the networks of this run have no ${foreign}`);
     }
   }
   return values;
