@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -229,6 +231,41 @@ test('what stores refuse with that these two never say is said with what to mend
   }
 });
 
+test('a list that is none, or not whole, is refused: what it lacks must not count as absent', async (t) => {
+  let answer = '';
+  const server = createServer((_, response) => void response.end(answer));
+  await new Promise((listening) => server.listen(0, '127.0.0.1', () => listening(undefined)));
+  t.after(() => server.close().closeAllConnections());
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+  const store = s3Store('s3://bucket/runs', { s3: { endpoint }, env, time: quickTime() });
+  const object = '<Contents><Key>runs/a</Key><Size>1</Size><ETag>e</ETag></Contents>';
+  answer = listOf(`<IsTruncated>false</IsTruncated>${object}`);
+  assert.deepEqual(await store.list(''), [{ key: 'a', size: 1, version: 'e' }]);
+
+  for (const [what, document, message] of [
+    [
+      'a page for people, as at the port of a console',
+      '<!doctype html><title>Console</title>',
+      /200: its answer is no whole list of objects/,
+    ],
+    ['a list that breaks off', `<ListBucketResult>${object}<Contents>`, /no whole list/],
+    ['one that goes on, nobody knows how', listOf(`<IsTruncated>true</IsTruncated>${object}`), /goes on, but it does not say how/],
+    [
+      'one that goes on with itself',
+      listOf(`<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>${object}`),
+      /goes on, but it does not say how/,
+    ],
+  ] as const) {
+    answer = document;
+    await assert.rejects(store.list(''), { code: 'StoreRefused', message }, what);
+    await assert.rejects(store.list(''), { message: /check that the endpoint is that of an S3 store/ }, what);
+  }
+  // Looked for one by one through all the rest, these would take hours.
+  answer = listOf('<Contents>'.repeat(400_000));
+  assert.deepEqual(await store.list(''), []);
+});
+
 test('a disk that fills up while a server writes is StoreFull in the file system’s own words too, at once', async (t) => {
   const proxy = await startFaultProxy(t, 1);
   const env = { AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
@@ -279,6 +316,7 @@ test('a server that is not there is tried for a while, then StoreUnavailable say
   }
 });
 
+const listOf = (content: string): string => `<ListBucketResult>${content}</ListBucketResult>\n`;
 const missing = (message: RegExp) => ({ code: 'StoreRefused', message });
 
 async function fullDisk(t: TestContext, kind: ObjectStore['kind']): Promise<void> {

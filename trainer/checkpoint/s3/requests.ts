@@ -53,7 +53,10 @@ export async function deleteObject(connection: Connection, name: string): Promis
   await finished(connection.send({ method: 'DELETE', name }));
 }
 
-/** A page of the objects whose names start with `prefix`; `next` continues the list. */
+/**
+ * A page of the objects whose names start with `prefix`; `next` continues the list.
+ * @throws ServerFailure for an answer that is no list, or one that cannot be continued: what is missing from a list must not count as absent
+ */
 export async function listPage(
   connection: Connection,
   prefix: string,
@@ -61,13 +64,18 @@ export async function listPage(
 ): Promise<{ readonly objects: readonly ListedObject[]; readonly next: string | undefined }> {
   const parameters = { 'list-type': '2', 'encoding-type': 'url', prefix, ...(token === undefined ? {} : { 'continuation-token': token }) };
   const document = await documentOf(connection.send({ method: 'GET', query: queryOf(parameters) }));
+  if (!document.includes('<ListBucketResult') || !document.trimEnd().endsWith('</ListBucketResult>'))
+    throw new ServerFailure(200, '', 'its answer is no whole list of objects');
+  const next = xmlText(document, 'IsTruncated') === 'true' ? (xmlText(document, 'NextContinuationToken') ?? '') : undefined;
+  if (next === '' || (next !== undefined && next === token))
+    throw new ServerFailure(200, '', 'its list of objects goes on, but it does not say how');
   const objects = elements(document, 'Contents').map((content) => ({
     name: nameIn(document, content),
     size: Number(xmlText(content, 'Size')),
     etag: plain(xmlText(content, 'ETag') ?? ''),
     modified: new Date(xmlText(content, 'LastModified') ?? ''),
   }));
-  return { objects, next: xmlText(document, 'IsTruncated') === 'true' ? xmlText(document, 'NextContinuationToken') : undefined };
+  return { objects, next };
 }
 
 /** Ids of the unfinished uploads of exactly this object. (MinIO lists no others.) */
@@ -148,8 +156,17 @@ async function documentOf(answer: Promise<IncomingMessage>): Promise<string> {
   return textOf(await answer, MAX_DOCUMENT_BYTES);
 }
 
+/** Contents of all elements of this name, none within another. In one pass: a pattern would look for each missing end through all the rest. */
 function elements(document: string, name: string): readonly string[] {
-  return [...document.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, 'gs'))].map(([, content = '']) => content);
+  const [begin, end] = [`<${name}>`, `</${name}>`];
+  const found: string[] = [];
+  for (let from = document.indexOf(begin); from >= 0; ) {
+    const to = document.indexOf(end, from);
+    if (to < 0) break;
+    found.push(document.slice(from + begin.length, to));
+    from = document.indexOf(begin, to);
+  }
+  return found;
 }
 
 /** Names are asked for in the encoding of URLs, since XML cannot hold all of them; a server says whether it did so (versitygw does not). */
