@@ -1,6 +1,4 @@
 /** Copies a run folder from one store to another, so that the run goes on there: every checkpoint verified, and a run only when all is there. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
 import { fileDigest } from './file-digest.ts';
@@ -9,6 +7,7 @@ import { listCheckpoints, readManifest } from './load-checkpoint.ts';
 import { readOwner, refuseLiving } from './owner.ts';
 import { RUN, readRun } from './run-folder.ts';
 import type { Store } from './store.ts';
+import { withWorkingFolder } from './working-folder.ts';
 
 export type CopiedRun = {
   readonly checkpoints: number;
@@ -28,8 +27,7 @@ export async function copyRun(from: Store, to: Store, now: Date, note: (line: st
     const owner = await readOwner(store);
     if (owner) refuseLiving(store, owner.record, now);
   }
-  const scratch = await mkdtemp(join(process.env['PGGAN_SCRATCH'] ?? tmpdir(), 'pggan-copy-'));
-  try {
+  return withWorkingFolder(async (scratch) => {
     const others = (await from.list('')).map(({ key }) => key).filter((key) => !key.startsWith(CHECKPOINTS) && key !== RUN);
     for (const key of others) await copyObject(from, to, key, join(scratch, 'object'), note);
     const damaged: string[] = [];
@@ -46,9 +44,7 @@ export async function copyRun(from: Store, to: Store, now: Date, note: (line: st
       );
     await copyObject(from, to, RUN, join(scratch, 'object'), note);
     return { checkpoints, damaged };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 async function refuseForeign(from: Store, to: Store): Promise<void> {

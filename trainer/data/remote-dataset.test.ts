@@ -98,6 +98,17 @@ test('a dataset in an object store', async (t) => {
     assert.match((await command('verify', uri)).out, new RegExp(`300 images of 32x32, grey, labels of 2.*digest ${local.digest}`));
   });
 
+  await t.test('cannot be fetched to a place that is none, which is told by its name', async () => {
+    await writeFile(join(scratch, 'file'), '');
+    process.env['PGGAN_SCRATCH'] = join(scratch, 'file');
+    await assert.rejects(openDataset(uri), {
+      code: 'StoreUnavailable',
+      message: /cannot write .*\/file\/.*: a part of the path is a file/,
+    });
+    process.env['PGGAN_SCRATCH'] = scratch;
+    await rm(join(scratch, 'file'));
+  });
+
   await t.test('without a description is read whole for its digest, and says so', async () => {
     const bare = openStore(`${uri}-bare`);
     for (const name of await readdir(folder)) if (name !== 'dataset.json') await bare.upload(name, join(folder, name));
@@ -144,7 +155,7 @@ test('a dataset in an object store', async (t) => {
   });
 
   await t.test('leaves nothing on the disk for ever: what a killed process fetched is removed by the next', async () => {
-    const abandoned = join(scratch, 'pggan-dataset-0123456789abcdef-1-1-aaaaaaaaaaaa');
+    const abandoned = join(scratch, 'pggan-working-0123456789abcdef-1-1-aaaaaaaaaaaa');
     await mkdir(abandoned);
     await writeFile(join(abandoned, 'set-r05.tfrecords'), '');
     await utimes(abandoned, new Date(0), new Date(0));

@@ -1,15 +1,13 @@
 /** A dataset in an object store: a phase fetches the file of its resolution, verified; of other files at most single records. */
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { open, rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
 import { eachOf } from '../checkpoint/each-of.ts';
 import { type FileDigest, fileDigest } from '../checkpoint/file-digest.ts';
-import { codeOf, storeError } from '../checkpoint/file-errors.ts';
 import { type Access, openStore } from '../checkpoint/open-store.ts';
 import type { Store } from '../checkpoint/store.ts';
-import { isAbandoned, unfinishedName } from '../checkpoint/unfinished-names.ts';
+import { inWorkingFolder, workingFolder } from '../checkpoint/working-folder.ts';
 import { DESCRIPTION, type Description, datasetFiles, parseDescription } from './folder.ts';
 import { dataFiles, type Place } from './place.ts';
 import { firstRecordBytes } from './tfrecord.ts';
@@ -25,8 +23,7 @@ export type RemoteOptions = {
 const AT_ONCE = 8;
 
 /**
- * Files are fetched into a folder of this process's own in PGGAN_SCRATCH (or where this machine keeps temporary files); what a killed process
- * left there is removed. The digests in dataset.json are believed for files that are not fetched, and checked for those that are.
+ * Files are fetched into a folder of this process's own. The digests in dataset.json are believed for files that are not fetched, and checked for those that are.
  * @throws {PgganError} StoreUnavailable where nothing is there, DatasetInvalid where it is no dataset
  */
 export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Promise<Place> {
@@ -40,13 +37,13 @@ export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Pro
   const sizes = new Map(entries.filter(({ key }) => names.includes(key)).map(({ key, size }) => [key, size]));
   const description = await descriptionIn(store);
   const promised = promisesOf(store, description, sizes);
-  const scratch = datasetScratch();
+  const scratch = workingFolder();
   const fetched = new Map<string, FileDigest>();
 
   const whole = async (name: string): Promise<string> => {
     const path = join(scratch, name);
     if (fetched.has(name)) return path;
-    await inScratch(scratch, async () => {
+    await inWorkingFolder(scratch, async () => {
       note?.(`fetching ${name} (${megabytes(sizes.get(name) ?? 0)} MB) from ${store.uri}`);
       fetched.set(name, await fetchVerified(store, name, path, promised.get(name)));
     });
@@ -61,7 +58,7 @@ export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Pro
     whole,
     async some(name, indexes) {
       const path = join(scratch, `${name}.some`);
-      await inScratch(scratch, () => fetchRecords(store, name, path, sizes.get(name) ?? 0, indexes));
+      await inWorkingFolder(scratch, () => fetchRecords(store, name, path, sizes.get(name) ?? 0, indexes));
       return path;
     },
     async digests() {
@@ -74,14 +71,11 @@ export async function remotePlace(uri: string, { s3, note }: RemoteOptions): Pro
       for (const name of missing) await rm(await whole(name));
       return new Map(names.map((name) => [name, promised.get(name) ?? fetched.get(name) ?? unknown(name)]));
     },
-    remove: () => rmSync(scratch, { recursive: true, force: true }),
+    remove() {
+      if (existsSync(scratch)) rmSync(scratch, { recursive: true, force: true });
+    },
   };
 }
-
-const SCRATCH = 'pggan-dataset-';
-
-/** A folder, not made yet, for files of a dataset; see `inScratch`. */
-export const datasetScratch = (): string => join(process.env['PGGAN_SCRATCH'] ?? tmpdir(), `${SCRATCH}${unfinishedName()}`);
 
 async function descriptionIn(store: Store): Promise<Description | undefined> {
   const bytes = await store.read(DESCRIPTION);
@@ -138,26 +132,6 @@ async function fetchRecords(store: Store, name: string, path: string, bytes: num
     });
   } finally {
     await handle.close();
-  }
-}
-
-/** Runs `work` when its folder is there, and what dead processes left of theirs is not; failures of the disk are told by the folder's name. */
-export async function inScratch(scratch: string, work: () => Promise<void>): Promise<void> {
-  try {
-    if ((await mkdir(scratch, { recursive: true })) !== undefined) await removeAbandoned(join(scratch, '..'));
-    await work();
-  } catch (error) {
-    throw codeOf(error) === undefined ? error : storeError(scratch, 'write', '', error);
-  }
-}
-
-async function removeAbandoned(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
-    const path = join(parent, name);
-    if (!name.startsWith(SCRATCH)) continue;
-    // Another process may be removing the same.
-    const gone = await isAbandoned(name.slice(SCRATCH.length), async () => (await stat(path)).mtimeMs).catch(() => false);
-    if (gone) await rm(path, { recursive: true, force: true });
   }
 }
 

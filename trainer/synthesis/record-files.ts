@@ -2,15 +2,14 @@
  * Images as TFRecords: one dataset folder for each shard, as the original's tool lays it out. No object of a store can be appended to, so images
  * are first kept in parts of some 16 MiB, of which a restart takes up the whole ones, and put together when the last is there.
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import { digestOf, jsonBytes, parseJson } from '../checkpoint/format.ts';
 import type { StoreEntry } from '../checkpoint/store.ts';
+import { withWorkingFolder } from '../checkpoint/working-folder.ts';
 import { parseExample, type Shape } from '../data/example.ts';
 import { DESCRIPTION, type DatasetSource, recordsName } from '../data/folder.ts';
-import { datasetScratch, inScratch } from '../data/remote-place.ts';
 import { recordBytes, recordEncoder, recordPayload } from '../data/tfrecord.ts';
 import { writeDataset } from '../data/write-dataset.ts';
 import type { ImageFiles, Keeping, Watch } from './image-files.ts';
@@ -129,15 +128,14 @@ async function hasDataset({ store, run, shard }: Keeping): Promise<boolean> {
 /** Makes the dataset in scratch space, file by file of every resolution, and uploads it; false where a stop was requested before it was there. */
 async function putTogether(keeping: Keeping, shape: Shape, watch: Watch): Promise<boolean> {
   const { store, run, shard, generator, side } = keeping;
-  const scratch = datasetScratch();
-  const folder = join(scratch, NAME);
   const read = partReader(keeping, recordBytes(shape));
   const alive = (): void => {
     watch.step();
     if (watch.stop.requested) throw new StoppedInBetween();
   };
   try {
-    await inScratch(scratch, async () => {
+    await withWorkingFolder(async (working) => {
+      const folder = join(working, NAME);
       const { channels } = generator.shape;
       const labels = labelRows(keeping);
       const plan = { folder, channels, resolution: side, images: shard.images, source: sourceOf(keeping), ...(labels && { labels }) };
@@ -155,8 +153,6 @@ async function putTogether(keeping: Keeping, shape: Shape, watch: Watch): Promis
   } catch (error) {
     if (error instanceof StoppedInBetween) return false;
     throw error;
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
   }
 }
 

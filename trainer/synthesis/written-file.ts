@@ -1,28 +1,21 @@
 /** Writes a long text to a store through a file of its own, since neither a string nor memory may hold the whole of it. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, storeError } from '../checkpoint/file-errors.ts';
 import type { Store } from '../checkpoint/store.ts';
+import { withWorkingFolder } from '../checkpoint/working-folder.ts';
 
 /** Characters that are gathered before they are written. */
 const GATHERED = 1 << 20;
 
 /** Returns the SHA-256 of the text, in hex. @throws {PgganError} of the store, StoreFull where there is no room for the file */
 export async function writeThroughFile(store: Store, key: string, text: AsyncIterable<string>): Promise<string> {
-  const parent = process.env['PGGAN_SCRATCH'] ?? tmpdir();
-  const folder = await mkdtemp(join(parent, 'pggan-text-'));
-  try {
+  return withWorkingFolder(async (folder) => {
     const file = join(folder, 'text');
     const sha256 = await writtenTo(file, text);
     await store.upload(key, file);
     return sha256;
-  } catch (error) {
-    throw codeOf(error) === undefined ? error : storeError(parent, 'write', '', error);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function writtenTo(file: string, text: AsyncIterable<string>): Promise<string> {
