@@ -46,6 +46,7 @@ const phase = z.strictObject({
   endImages: images.describe('Real images shown after its last step.'),
   attempts: count.optional().describe('Processes that have trained on it.'),
   earlierAttempts: count.optional().describe('Of these, processes of Jobs before the newest one.'),
+  processStartedAt: timestamp.optional().describe('When the newest of these processes started.'),
   wait: wait.optional().describe('The wait of its newest Job for its pod, since it was last stopped.'),
   losses: losses.optional().describe('Losses at its end.'),
   checkpoint: checkpoint.optional().describe('The checkpoint at its end.'),

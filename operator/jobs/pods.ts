@@ -30,7 +30,10 @@ export function podState(pod: Pod, now: Date): Exclude<PodState, { kind: 'none' 
   const { deletionTimestamp } = pod.metadata ?? {};
   if (deletionTimestamp !== undefined && now.getTime() >= Date.parse(lostAt(deletionTimestamp)))
     return { kind: 'lost', since: deletionTimestamp };
-  if (pod.status?.phase === 'Running') return { kind: 'running' };
+  if (pod.status?.phase === 'Running') {
+    const since = startedAt(pod);
+    return { kind: 'running', ...(since !== undefined && { startedAt: since }) };
+  }
   const message = whyPending(pod);
   return { kind: 'pending', ...(message !== undefined && { message }) };
 }

@@ -26,7 +26,7 @@ export type PodState =
   | { readonly kind: 'none'; readonly since: string; readonly message?: string }
   /** A pod that is not placed or not started yet. */
   | { readonly kind: 'pending'; readonly message?: string }
-  | { readonly kind: 'running' }
+  | { readonly kind: 'running'; readonly startedAt?: string }
   /** Terminating for longer than its grace and a minute: its node is gone, and Kubernetes replaces nothing. */
   | { readonly kind: 'lost'; readonly since: string };
 

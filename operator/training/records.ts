@@ -1,6 +1,7 @@
 /** Folds what is seen into what is remembered: the records of the preflight and of each phase, monotone and independent of how often it runs. */
 import type { Phase } from '../../crds/schedule.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
+import { processesOf } from './processes.ts';
 import { stallOf } from './stall.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { PhaseRecord, TrainingStatus } from './status.ts';
@@ -60,19 +61,13 @@ function phaseStep(phase: Phase, known: PhaseRecord | undefined, adopted: boolea
   const { record, job, digest } = step(task, extended ?? NEW_RECORD, fold, images);
   const document = fold.seen.progress?.document;
   const live = document?.resolution === resolution ? document : undefined;
-  const running = job?.state.kind === 'active' && job.state.pod.kind === 'running' ? 1 : 0;
-  // A new Job counts its processes from one.
-  const earlierAttempts = job && known?.job?.uid !== job.uid ? (known?.attempts ?? 0) : (known?.earlierAttempts ?? 0);
-  const own = job ? job.podsEnded + (job.state.kind === 'succeeded' ? 1 : running) : 0;
-  const attempts = Math.max(known?.attempts ?? 0, earlierAttempts + own);
   const wait = job ? waitOf(known?.wait, job) : known?.wait;
   const losses = live?.losses ?? known?.losses;
   const checkpoint = live?.checkpoint ?? known?.checkpoint;
   const whole = {
     ...record,
     ...bounds,
-    attempts,
-    ...(earlierAttempts > 0 && { earlierAttempts }),
+    ...processesOf(known, job),
     ...(wait && { wait }),
     ...(losses && { losses }),
     ...(checkpoint && { checkpoint }),

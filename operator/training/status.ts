@@ -22,6 +22,8 @@ export type PhaseRecord = TaskRecord & {
   readonly endImages: number;
   readonly attempts: number;
   readonly earlierAttempts?: number;
+  /** Of the newest of these processes, where anyone tells. */
+  readonly processStartedAt?: string;
   readonly wait?: PhaseWait;
   readonly losses?: Losses;
   readonly checkpoint?: SavedCheckpoint;

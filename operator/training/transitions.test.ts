@@ -155,11 +155,29 @@ test('a retry that answers a stall is told as a recovery', () => {
   assert.deepEqual(round(world), ['Recovered']);
 });
 
-test('suspending and going on are told', () => {
-  const world = new World();
+for (const spec of [{}, { queue: { name: 'gpu' } }])
+  test(`suspending and going on are told, and so is the process that goes on; ${spec.queue ? 'in' : 'without'} a queue`, () => {
+    const world = new World(spec);
+    rounds(world, intoFirstPhase(world));
+    world.edit({ suspend: true });
+    assert.deepEqual(round(world), ['Suspended']);
+    for (let tick = 0; tick < 3; tick += 1) {
+      world.tick();
+      assert.deepEqual(round(world), []);
+    }
+    world.edit({ suspend: false });
+    assert.deepEqual(rounds(world, intoFirstPhase(world)), ['Unsuspended', 'TrainingResumed']);
+    assert.equal(world.status?.phases[0]?.attempts, 2);
+    assert.deepEqual(round(world), []);
+  });
+
+test('a Job that its queue preempts and admits again costs a resume and no failure', () => {
+  const world = new World({ queue: { name: 'gpu' } });
   rounds(world, intoFirstPhase(world));
-  world.edit({ suspend: true });
-  assert.deepEqual(round(world), ['Suspended']);
-  world.edit({ suspend: false });
-  assert.deepEqual(round(world), ['Unsuspended']);
+  const job = world.job ?? assert.fail();
+  job.state = 'queued';
+  job.pod = false;
+  assert.deepEqual(round(world), []);
+  assert.deepEqual(rounds(world, intoFirstPhase(world)), ['TrainingResumed']);
+  assert.partialDeepStrictEqual(world.status, { failures: 0, phases: [{ resolution: 4, attempts: 2, state: 'Running' }] });
 });

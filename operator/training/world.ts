@@ -19,6 +19,7 @@ type ModelJob = {
   deleting: boolean;
   expires: boolean;
   pod: boolean;
+  podStartedAt: string;
   podsFailed: number;
   podsEnded: number;
   failure: JobFailure | undefined;
@@ -139,7 +140,7 @@ export class World {
       if (job.pod && this.lostSince !== undefined) continue;
       if (job.deleting || job.state === 'suspended') job.pod = false;
       else if (job.state === 'queued') job.state = 'active';
-      else if (job.state === 'active' && !job.pod) job.pod = this.refusedSince === undefined;
+      else if (job.state === 'active' && !job.pod) this.#startPod(job);
       else if (job.state === 'active') this.#train(job);
     }
   }
@@ -206,6 +207,12 @@ export class World {
     this.deletion = { ...this.deletion, state: { kind: failure ? 'failed' : 'succeeded', finishedAt }, ...(failure && { failure }) };
   }
 
+  #startPod(job: ModelJob): void {
+    if (this.refusedSince !== undefined) return;
+    job.pod = true;
+    job.podStartedAt = this.now.toISOString();
+  }
+
   #train(job: ModelJob): void {
     if (job.task.kind === 'train') {
       this.images = Math.min(job.task.endImages, this.images + 512);
@@ -234,6 +241,7 @@ export class World {
           deleting: false,
           expires: false,
           pod: false,
+          podStartedAt: '',
           podsFailed: 0,
           podsEnded: 0,
           failure: undefined,
@@ -340,8 +348,8 @@ export class World {
     }
   }
 
-  #pod({ pod }: ModelJob): PodState {
+  #pod({ pod, podStartedAt }: ModelJob): PodState {
     if (!pod) return { kind: 'none', since: this.refusedSince ?? this.now.toISOString(), message: 'exceeded quota' };
-    return this.lostSince === undefined ? { kind: 'running' } : { kind: 'lost', since: this.lostSince };
+    return this.lostSince === undefined ? { kind: 'running', startedAt: podStartedAt } : { kind: 'lost', since: this.lostSince };
   }
 }
