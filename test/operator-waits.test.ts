@@ -3,20 +3,20 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { isKubeError } from '../operator/kube/errors.ts';
-import { type Job, JOBS, PODS, type Pod } from '../operator/kube/resource.ts';
+import { EVENTS, type Job, JOBS, type KubeObject, PODS, type Pod, type Resource } from '../operator/kube/resource.ts';
+import { type StoredSynthesis, SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { runOperator, SPEC } from './harness/operator-here.ts';
 
 /** The operator in this process, for one namespace, until the test ends. */
-async function stage(t: TestContext): Promise<(Scene & { podLists(): number }) | undefined> {
+async function stage(t: TestContext): Promise<(Scene & { podLists(): number; dryRuns(): number }) | undefined> {
   const given = await scene(t);
   if (!given) return undefined;
-  let podLists = 0;
-  await runOperator(t, given, {
-    onRequest: ({ verb, plural }) => void (podLists += verb === 'list' && plural === 'pods' ? 1 : 0),
-  });
-  return { ...given, podLists: () => podLists };
+  const asked: string[] = [];
+  await runOperator(t, given, { onRequest: ({ verb, plural }) => void asked.push(`${verb} ${plural}`) });
+  const count = (request: string) => (): number => asked.filter((one) => one === request).length;
+  return { ...given, podLists: count('list pods'), dryRuns: count('create jobs') };
 }
 
 const create = ({ kube, namespace }: Scene, name: string): Promise<StoredTraining> =>
@@ -37,16 +37,33 @@ async function find({ kube, namespace }: Scene, name: string): Promise<Job | und
   }
 }
 
-test('a quota that refuses its Jobs is said at its acceptance, and nothing is made until it is gone', async (t) => {
-  const at = await stage(t);
-  if (!at) return;
-  const { plane, kube, namespace } = at;
+/** No Job may be made in the namespace until the quota is lifted. */
+async function forbidJobs({ plane, namespace }: Scene): Promise<() => Promise<unknown>> {
   const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
   const hard = { 'count/jobs.batch': '0' };
   const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none' }, spec: { hard } };
   await plane.admin.send('POST', quotas, quota);
   // No controller is there to take it up.
   await plane.admin.send('PATCH', `${quotas}/none/status`, { status: { hard, used: hard } }, 'application/merge-patch+json');
+  return () => plane.admin.send('DELETE', `${quotas}/none`);
+}
+
+/** Makes the operator look again, as it would after a minute, until the Job is there: a quota is gone some moments after it was deleted. */
+async function madeAfterAll(at: Scene, resource: Resource<KubeObject>, name: string, job: string): Promise<void> {
+  const { kube, namespace } = at;
+  let round = 0;
+  await until(async () => {
+    round += 1;
+    await kube.patch(resource, { namespace, name }, { merge: { metadata: { annotations: { round: String(round) } } } });
+    return (await find(at, job)) !== undefined;
+  });
+}
+
+test('a quota that refuses its Jobs is said at its acceptance, and nothing is made until it is gone', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { kube, namespace } = at;
+  const lift = await forbidJobs(at);
   await create(at, 'x');
   await until(async () => (await reasonOf(at, 'x')) === 'JobRefused');
   const { status } = await kube.get(TRAININGS, { namespace, name: 'x' });
@@ -57,12 +74,37 @@ test('a quota that refuses its Jobs is said at its acceptance, and nothing is ma
   );
   assert.equal(await find(at, 'x-preflight'), undefined);
 
-  await plane.admin.send('DELETE', `${quotas}/none`);
-  for (let round = 0; (await find(at, 'x-preflight')) === undefined; round += 1) {
-    const annotations = { round: String(round) };
-    await kube.patch(TRAININGS, { namespace, name: 'x' }, { merge: { metadata: { annotations } } });
-    await until(async () => (await find(at, 'x-preflight')) !== undefined || (await reasonOf(at, 'x')) === 'JobRefused');
-  }
+  await lift();
+  await madeAfterAll(at, TRAININGS, 'x', 'x-preflight');
+});
+
+test('a SynthesisJob whose Job is refused says so, once, and stays so until it is not', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { kube, namespace } = at;
+  const lift = await forbidJobs(at);
+  const spec = { checkpoint: { uri: 'pvc://data/runs/x' }, count: 4, output: { uri: 'pvc://data/drawn' } };
+  await kube.create(SYNTHESIS_JOBS, { metadata: { namespace, name: 's' }, spec: spec as unknown as StoredSynthesis['spec'] });
+  const now = () => kube.get(SYNTHESIS_JOBS, { namespace, name: 's' });
+  await until(async () => isTrue((await now()).status?.conditions, 'Stalled'));
+  const stalled = (await now()).status?.conditions;
+  const { reason, message = '' } = stalled?.find(({ type }) => type === 'Stalled') ?? {};
+  assert.equal(reason, 'JobRefused');
+  assert.match(message, /s-synthesis would be refused:.*exceeded quota: none/);
+  // A look at nothing new changes nothing.
+  const rounds = at.dryRuns();
+  await kube.patch(SYNTHESIS_JOBS, { namespace, name: 's' }, { merge: { metadata: { annotations: { look: 'again' } } } });
+  await until(() => at.dryRuns() > rounds);
+  assert.deepEqual((await now()).status?.conditions, stalled);
+
+  await lift();
+  await madeAfterAll(at, SYNTHESIS_JOBS, 's', 's-synthesis');
+  await until(async () => {
+    const { items } = await kube.list(EVENTS, { namespace });
+    const told = items.map((event) => event.reason ?? '').sort();
+    assert.ok(told.length <= 2, told.join());
+    return told.join() === 'Recovered,Stalled';
+  });
 });
 
 test('a Job of its name that belongs to somebody else is left alone and named', async (t) => {

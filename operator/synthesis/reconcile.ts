@@ -2,27 +2,22 @@
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import { happening } from '../events.ts';
-import { createMemories, lookAtForeign, type Memory, rememberForeign } from '../jobs/attempts.ts';
+import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign } from '../jobs/attempts.ts';
 import { enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
 import { type Listed, ownPods } from '../jobs/observe.ts';
 import { hasEnded, outsidePod } from '../jobs/pods.ts';
+import { askFirst, refused, waitSeconds } from '../jobs/refused.ts';
+import type { Job } from '../jobs/wire.ts';
 import { isTrue } from '../kube/conditions.ts';
 import type { Result } from '../kube/controller.ts';
-import { conditionsOf } from '../training/conditions.ts';
-import { verdict } from '../training/decision.ts';
 import type { Operating } from '../training/reconcile.ts';
 import { verdictHappenings } from '../training/transitions.ts';
 import { synthesisJob } from './job.ts';
 import type { ObservedSynthesis, SynthesisObject } from './observed.ts';
-import { planSynthesis } from './plan.ts';
+import { planSynthesis, type SynthesisPlan } from './plan.ts';
 import { observedShards, SHARD_INDEX } from './source.ts';
 import { type StoredSynthesis, statusOf, SYNTHESIS_JOBS, synthesisObject } from './stored.ts';
-
-/** When a Job that was refused, or whose name was taken, is tried again. */
-const REFUSED_SECONDS = 60;
-/** When the way is looked at again that a pod blocks which nobody tells of. */
-const BLOCKED_SECONDS = 5;
 
 export function createSynthesisReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
   const { cluster } = operating;
@@ -40,26 +35,25 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
   await lookAtForeign(kube, memory, signal);
   const object = synthesisObject(stored);
   const now = clock.now();
-  const { status: planned, actions, lookAgainSeconds } = planSynthesis(object, lookAt(operating, object, memory, now), now);
   const image = object.status?.image ?? config.trainerImage;
-  const status = { ...planned, ...(planned.task.job && { image }) };
   const training = trainingOf(operating, object);
-  const enactment = {
-    kube,
-    clock,
-    resource: SYNTHESIS_JOBS,
-    objects: cluster.syntheses,
-    jobs: cluster.jobs,
-    object: stored,
-    owns: () => true,
-    podLabel: `${LABELS.synthesis}=${object.metadata.name}`,
-  };
+  const build = (create: Create): Job => synthesisJob(object, create, { image, ...(training && drawnWith(training.spec)) }, config);
+  const planned = planSynthesis(object, lookAt(operating, object, memory, now), now);
+  const decided = await tried(kube, object, planned, build, memory, now, signal);
+  const status = { ...decided.status, ...(decided.status.task.job && { image }) };
   const enacted = await enact(
     {
-      ...enactment,
+      kube,
+      clock,
+      resource: SYNTHESIS_JOBS,
+      objects: cluster.syntheses,
+      jobs: cluster.jobs,
+      object: stored,
+      owns: () => true,
+      podLabel: `${LABELS.synthesis}=${object.metadata.name}`,
       status,
-      actions,
-      build: (create) => synthesisJob(object, create, { image, ...(training && drawnWith(training.spec)) }, config),
+      actions: decided.actions,
+      build,
       onWarning(job, text) {
         memory.refusals.set(job.metadata?.uid ?? '', text);
         recorder.record(stored, SYNTHESIS_JOBS, happening('JobWarning', 'Create', text));
@@ -72,32 +66,30 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
     const told = verdictHappenings(statusOf(stored)?.conditions ?? [], status.conditions, 'Synthesize');
     for (const news of told) recorder.record(stored, SYNTHESIS_JOBS, news);
   }
-  if (enacted.hindrance?.kind === 'refused') return refused(enacted.hindrance.message);
-  if (enacted.hindrance?.kind === 'blocked') return { requeueAfterSeconds: BLOCKED_SECONDS };
-  const waits = memory.foreign.size > 0 ? REFUSED_SECONDS : lookAgainSeconds;
+  const waits = waitSeconds(enacted, decided, memory);
   return waits === undefined ? {} : { requeueAfterSeconds: waits };
+}
 
-  /** Said over what has just been written; an answer of 'outdated' leaves it to the next try. */
-  async function refused(refusal: string): Promise<Result> {
-    const latest = cluster.syntheses.get(`${object.metadata.namespace}/${object.metadata.name}`) ?? stored;
-    const said = verdict('hindered', 'JobRefused', `${refusal}; it is tried again every minute`);
-    const conditions = conditionsOf(said, object.spec.suspend, status.conditions, object.metadata.generation, now);
-    await enact({ ...enactment, object: latest, status: { ...status, conditions }, actions: [], ...SILENT }, signal);
-    return { requeueAfterSeconds: REFUSED_SECONDS };
-  }
+type Create = Extract<SynthesisPlan['actions'][number], { kind: 'createJob' }>;
+
+/** After an edit, and as long as its Job was refused, the server is asked about it before it is made: what stands in the way is said, and stays said. */
+async function tried(
+  kube: Operating['kube'],
+  object: SynthesisObject,
+  planned: SynthesisPlan,
+  build: (create: Create) => Job,
+  memory: Memory,
+  now: Date,
+  signal: AbortSignal,
+): Promise<SynthesisPlan> {
+  const create = planned.actions.find((action) => action.kind === 'createJob');
+  if (!create || !askFirst(planned, object, memory)) return planned;
+  const refusal = await refusalOf(kube, [build(create)], signal);
+  return refusal === undefined ? planned : refused(planned, object, refusal, now);
 }
 
 /** What a Job needs to know of the training whose generator draws. */
 const drawnWith = ({ resolution, store }: PGGANTrainingSpec) => ({ resolution, ...(store && { store }) });
-
-/** An enactment without actions builds nothing. */
-const SILENT = {
-  build: (): never => {
-    throw new Error('nothing is to be built');
-  },
-  onWarning: () => {},
-  onForeign: () => {},
-};
 
 function trainingOf({ cluster }: Operating, { metadata, spec }: SynthesisObject) {
   return spec.trainingRef && cluster.trainings.get(`${metadata.namespace}/${spec.trainingRef.name}`);

@@ -1,5 +1,6 @@
 /** Every state of a SynthesisJob as an example: what is seen, and what planSynthesis() answers. docs/states.md is made of it. */
 import type { Health } from '../health.ts';
+import { refused } from '../jobs/refused.ts';
 import type { JobFailure, ObservedJob } from '../training/observed.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisTask } from './observed.ts';
 import { planSynthesis, type SynthesisPlan } from './plan.ts';
@@ -97,6 +98,16 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
     example: settled({ training: { succeeded: false, stalled: true } }),
   },
   { state: 'Just created', when: 'its checkpoint is there', health: 'working', example: settled({}) },
+  {
+    state: 'Refused',
+    when: 'the API server will not have its Job (quota, policy); asked again every minute',
+    health: 'failed',
+    example: () => {
+      const object = synthesis();
+      const plan = refused(planSynthesis(object, world({}), NOW), object, 'Job s-synthesis would be refused: exceeded quota', NOW);
+      return { object: { ...object, status: plan.status }, plan };
+    },
+  },
   {
     state: 'Previous pods',
     when: 'a pod of this name has not ended, whatever its owner',

@@ -6,6 +6,7 @@ import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign 
 import { type Enacted, enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
 import type { JobConfig } from '../jobs/pod.ts';
+import { askFirst, refused, waitSeconds } from '../jobs/refused.ts';
 import { applyStatus } from '../kube/apply.ts';
 import type { Kube } from '../kube/client.ts';
 import type { Clock } from '../kube/clock.ts';
@@ -14,8 +15,6 @@ import type { Result } from '../kube/controller.ts';
 import type { Recorder } from '../kube/events.ts';
 import { withFinalizer } from '../kube/finalizer.ts';
 import type { Ear } from '../progress/heard.ts';
-import { conditionsOf } from './conditions.ts';
-import { verdict } from './decision.ts';
 import { deletionJob } from './deletion-job.ts';
 import { expectation, type TrainingObject } from './expectation.ts';
 import { jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
@@ -36,11 +35,6 @@ export type Operating = {
 
 const FINALIZER = 'pggan.dev/run';
 const PROGRESS_MANAGER = 'pggan-operator-progress';
-/** When a Job that was refused, or whose name was taken, is tried again. */
-const REFUSED_SECONDS = 60;
-/** When the way is looked at again that a pod blocks which nobody tells of. */
-const BLOCKED_SECONDS = 5;
-const JOB_REFUSED = 'JobRefused';
 
 export function createTrainingReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
   const { kube, cluster } = operating;
@@ -82,18 +76,6 @@ async function oneRound(operating: Operating, stored: StoredTraining, memory: Me
   return { result: waits === undefined ? {} : { requeueAfterSeconds: waits }, released };
 }
 
-/** A Job that was refused though its trial was not is tried again at once, which says why, and then at leisure. */
-function waitSeconds({ hindrance, written }: Enacted, { actions, lookAgainSeconds }: Plan, memory: Memory): number | undefined {
-  const known = memory.suspicious;
-  if (hindrance?.kind === 'refused') {
-    memory.suspicious = true;
-    return known ? REFUSED_SECONDS : 1;
-  }
-  if (hindrance?.kind === 'blocked') return BLOCKED_SECONDS;
-  if (written !== 'outdated' && actions.some(({ kind }) => kind === 'createJob')) memory.suspicious = false;
-  return memory.foreign.size > 0 ? REFUSED_SECONDS : lookAgainSeconds;
-}
-
 /**
  * Before the first Job after its acceptance or an edit, and as long as one was refused, the server is asked about all Jobs: a quota or a policy
  * that refuses the last phase is met now, and not in a week.
@@ -107,17 +89,11 @@ async function tried(
   now: Date,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { metadata, spec, status: previous } = training;
   const wanted = expectation(training);
-  const known = previous?.conditions.find(({ type }) => type === 'Stalled')?.reason === JOB_REFUSED;
-  const due = previous?.observedGeneration !== metadata.generation || known || memory.suspicious;
-  if (!due || wanted.kind === 'invalid' || metadata.deletionTimestamp !== undefined) return decided;
-  if (!decided.actions.some(({ kind }) => kind === 'createJob')) return decided;
+  if (wanted.kind === 'invalid' || training.metadata.deletionTimestamp !== undefined || !askFirst(decided, training, memory))
+    return decided;
   const refusal = await refusalOf(kube, jobsToTry(training, wanted.phases, factsOf(training, look), config), signal);
-  if (refusal === undefined) return decided;
-  const said = verdict('hindered', JOB_REFUSED, `${refusal}; it is tried again every minute`);
-  const conditions = conditionsOf(said, spec.suspend, previous?.conditions ?? [], metadata.generation, now);
-  return { actions: [], status: { ...decided.status, conditions }, lookAgainSeconds: REFUSED_SECONDS };
+  return refusal === undefined ? decided : refused(decided, training, refusal, now);
 }
 
 /** What plan() does not know: the trainer's image, fixed when the training was accepted, and whether its process answers. */

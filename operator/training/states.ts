@@ -109,6 +109,17 @@ export const STATES: readonly StateExample[] = [
     }),
   },
   {
+    state: 'Refused',
+    when: 'the API server will not have one of its Jobs (quota, policy); asked again every minute',
+    health: 'failed',
+    world: () => {
+      const made = new World();
+      made.refusal = 'Job x-16 would be refused: exceeded quota';
+      made.reconcile();
+      return made;
+    },
+  },
+  {
     state: 'Waits for its source',
     when: 'the training that initFrom names has no checkpoint yet',
     health: 'working',

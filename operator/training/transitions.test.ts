@@ -62,6 +62,7 @@ const ENDS = [
   { state: 'Out of memory', reason: 'OutOfMemory', note: /3 so far.*microbatch/ },
   { state: 'No headway', reason: 'Stalled', note: /^NoProgress: / },
   { state: 'Restarts spent', reason: 'Stalled', note: /^MaxRestartsExceeded: / },
+  { state: 'Refused', reason: 'Stalled', note: /^JobRefused: .*exceeded quota/ },
   { state: 'Name conflict', reason: 'Stalled', note: /^NameConflict: / },
 ] as const;
 

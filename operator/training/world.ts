@@ -1,6 +1,7 @@
 /** A small model of a cluster for the tests of plan(): a Job controller, a trainer, a queue, and everything that can go wrong with them. */
 import { trainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { Waiting } from '../../crds/progress.ts';
+import { refused } from '../jobs/refused.ts';
 import type { Action } from './decision.ts';
 import type { TrainingObject } from './expectation.ts';
 import type { DeletionTask, JobFailure, JobState, Observed, ObservedJob, PodFate, PodState, Task } from './observed.ts';
@@ -62,6 +63,8 @@ export class World {
   conflicts: string[] = [];
   /** Since when no Job gets a pod, for lack of quota. */
   refusedSince: string | undefined;
+  /** What the API server says to every Job that is to be created. */
+  refusal: string | undefined;
   /** Since when the node of the running pod has been gone. */
   lostSince: string | undefined;
   /** Since when the trainer has trained on no image though it answers. */
@@ -122,7 +125,9 @@ export class World {
 
   /** One round of the operator, which may end before its status is written, or before anything is done. */
   reconcile(lost: 'nothing' | 'status' | 'actions' = 'nothing'): Plan {
-    const next = plan(this.training, this.observe(), this.now);
+    const planned = plan(this.training, this.observe(), this.now);
+    const creates = planned.actions.some(({ kind }) => kind === 'createJob');
+    const next = this.refusal !== undefined && creates ? refused(planned, this.training, this.refusal, this.now) : planned;
     if (lost !== 'actions') for (const action of next.actions) this.#act(action);
     // An API server would prune or refuse what the CRD does not have.
     trainingStatus.parse(next.status);
