@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { PgganError } from '../crds/errors.ts';
 
 export type Flags = {
-  readonly namespace?: string;
+  readonly namespace: readonly string[];
   readonly trainerImage: string;
   readonly cluster: string;
   readonly lease: string;
@@ -16,7 +16,15 @@ export type Flags = {
 export function withFlags(command: Command): Command {
   return command
     .description('runs PGGANTrainings and SynthesisJobs on the cluster of the current kubeconfig, or of the pod it runs in')
-    .addOption(option('--namespace <name>', 'looks after one namespace only', 'PGGAN_OPERATOR_NAMESPACE'))
+    .addOption(
+      option(
+        '--namespace <name>',
+        'looks after this namespace only; may be given several times, or as a list with commas',
+        'PGGAN_NAMESPACES',
+      )
+        .argParser(namespaces)
+        .default([], 'all'),
+    )
     .addOption(
       option('--trainer-image <image>', 'image of the trainer where a manifest names none', 'PGGAN_TRAINER_IMAGE').makeOptionMandatory(),
     )
@@ -36,6 +44,14 @@ export function withFlags(command: Command): Command {
 
 function option(flags: string, description: string, variable: string): Option {
   return new Option(flags, description).env(variable);
+}
+
+/** @throws {PgganError} UsageInvalid for what can be no namespace: it would be watched in vain */
+function namespaces(text: string, before: readonly string[]): readonly string[] {
+  const names = text.split(',').filter((name) => name !== '');
+  const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  if (wrong !== undefined) throw new PgganError('UsageInvalid', `"${wrong}" is no name of a namespace: see the operator's --help`);
+  return [...new Set([...before, ...names])];
 }
 
 /** @throws {PgganError} UsageInvalid */

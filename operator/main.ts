@@ -30,7 +30,7 @@ const operator = createOperator({
   instance,
   config: { cluster: flags.cluster, trainerImage: flags.trainerImage, port: numberOf(flags.trainerPort) },
   pollSeconds: numberOf(flags.pollSeconds),
-  ...(flags.namespace !== undefined && { namespace: flags.namespace }),
+  namespaces: flags.namespace,
 });
 const election = createElection({
   kube,

@@ -8,10 +8,10 @@ import type { Kube } from './kube/client.ts';
 import { systemClock } from './kube/clock.ts';
 import { createController } from './kube/controller.ts';
 import { createRecorder } from './kube/events.ts';
-import { createReflector, type Reflector } from './kube/reflector.ts';
-import { JOBS, type KubeObject, PODS, type Resource } from './kube/resource.ts';
+import { createReflectors, type Reflectors } from './kube/reflectors.ts';
+import { JOBS, type KubeObject, PODS, refOf, type Resource } from './kube/resource.ts';
 import type { Change } from './kube/store.ts';
-import { createWorkQueue } from './kube/workqueue.ts';
+import { createWorkQueue, type WorkQueue } from './kube/workqueue.ts';
 import { createHearing } from './progress/heard.ts';
 import { intervalSeconds, poll } from './progress/poll.ts';
 import { readProgress } from './progress/read.ts';
@@ -26,8 +26,8 @@ export type OperatorOptions = {
   readonly log: Logger;
   readonly metrics: OperatorMetrics;
   readonly config: JobConfig;
-  /** All where absent. */
-  readonly namespace?: string;
+  /** All where empty or absent. */
+  readonly namespaces?: readonly string[];
   /** Of this process alone. */
   readonly instance: string;
   readonly pollSeconds?: number;
@@ -48,26 +48,34 @@ export interface Operator {
 }
 
 export function createOperator(options: OperatorOptions): Operator {
-  const { kube, log, metrics, config, namespace, instance, pollSeconds } = options;
+  const { kube, log, metrics, config, namespaces = [], instance, pollSeconds } = options;
   const clock = systemClock;
   const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
   const queues = { trainings: queueOf('pggantraining'), syntheses: queueOf('synthesisjob') };
-  const wake = wakersOf(queues, () => cluster);
+  /** Half of a namespace is nothing to act on: its keys wait until all of it has been listed, and those of others do not. */
+  const whenListed = (queue: WorkQueue): Pick<WorkQueue, 'add'> => ({
+    add(key) {
+      const listed = all.map((reflectors) => reflectors.syncedIn(refOf(key).namespace));
+      void Promise.all(listed).then(() => queue.add(key));
+    },
+  });
+  const wake = wakersOf({ trainings: whenListed(queues.trainings), syntheses: whenListed(queues.syntheses) }, () => cluster);
 
   const reflect = <T extends KubeObject>(
     resource: Resource<T>,
     parts: { readonly project: (object: T) => T; readonly onChange: (change: Change<T>) => void; readonly labelSelector?: string },
-  ): Reflector<T> => {
-    const reflector = createReflector<T, T>({
+  ): Reflectors<T> => {
+    const made = createReflectors<T, T>({
       kube,
       resource,
       labels: NAME_LABELS,
-      ...(namespace !== undefined && { namespace }),
+      namespaces,
       ...parts,
-      onError: (error, next) => log.warn({ resource: resource.plural, code: error.code, err: error, ...next }, 'watching failed'),
+      onError: (error, next, namespace) =>
+        log.warn({ resource: resource.plural, namespace, code: error.code, err: error, ...next }, 'watching failed'),
     });
-    metrics.watch(resource.plural, () => reflector.staleSeconds());
-    return reflector;
+    metrics.watch(resource.plural, () => made.staleSeconds());
+    return made;
   };
   const reflectors = {
     trainings: reflect(TRAININGS, { project: withoutManagedFields, onChange: wake.training }),
@@ -75,7 +83,7 @@ export function createOperator(options: OperatorOptions): Operator {
     jobs: reflect(JOBS, { project: projectJob, onChange: wake.worker, labelSelector: MANAGED }),
     pods: reflect(PODS, { project: projectPod, onChange: wake.worker, labelSelector: MANAGED }),
   };
-  const all: readonly Reflector<KubeObject>[] = Object.values(reflectors);
+  const all: readonly Reflectors<KubeObject>[] = Object.values(reflectors);
   const cluster: Cluster = {
     trainings: reflectors.trainings.store,
     syntheses: reflectors.syntheses.store,
@@ -91,12 +99,10 @@ export function createOperator(options: OperatorOptions): Operator {
   });
   const hearing = createHearing(clock, () => 2 * intervalSeconds(cluster.pods.size, pollSeconds) + 2);
   const operating = { kube, clock, cluster, config, recorder, ear: hearing };
-  const ready = all.map(({ synced }) => synced);
   const controllerOf = (name: string, queue: typeof queues.trainings, reconcile: ReturnType<typeof createTrainingReconcile>) =>
     createController({
       queue,
       reconcile,
-      ready,
       onReconciled(report) {
         metrics.reconciled(name, report);
         if (report.error) log.warn({ controller: name, key: report.key, err: report.error }, 'reconciling failed');
@@ -114,7 +120,7 @@ export function createOperator(options: OperatorOptions): Operator {
 
   return {
     cluster,
-    synced: Promise.all(ready).then(() => undefined),
+    synced: Promise.all(all.map(({ synced }) => synced)).then(() => undefined),
     staleSeconds: () => Math.max(...all.map((reflector) => reflector.staleSeconds())),
     longestSeconds: () => Math.max(...controllers.map((controller) => controller.longestSeconds())),
     async reflect(signal) {

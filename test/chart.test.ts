@@ -5,13 +5,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { CONFIG, trainingObject } from '../operator/jobs/test-objects.ts';
+import { JOBS } from '../operator/kube/resource.ts';
 import { trainingJob } from '../operator/training/job.ts';
+import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
+import { auditEvents } from './harness/audit.ts';
 import type { Command } from './harness/command.ts';
 import { startControlPlane } from './harness/control-plane.ts';
 import { binary } from './harness/binaries.ts';
 import { CHART, helm } from './harness/helm.ts';
 import { scene, until } from './harness/kube.ts';
 import { kubectl } from './harness/kubectl.ts';
+import { SPEC } from './harness/operator-here.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
 import { freshNamespace } from './harness/shared-control-plane.ts';
 
@@ -19,14 +23,14 @@ const MANIFESTS = join(import.meta.dirname, '../manifests');
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const PEER = { podSelector: { matchLabels: { app: 'minio' } } };
 
-/** Everything that can be set, set. `research` is a namespace that exists. */
-const everything = (research: string) => ({
+/** Everything that can be set, set. Both are namespaces that exist. */
+const everything = (research: string, radiology: string) => ({
   nameOverride: 'growth',
   image: { repository: 'registry.example/pggan/operator', tag: '0.1.0-rc.1', pullPolicy: 'Always' },
   imagePullSecrets: [{ name: 'registry' }],
   trainerImage: { repository: 'registry.example/pggan/trainer', digest: DIGEST },
   cluster: 'hospital, ward "3"',
-  watchNamespaces: [research],
+  watchNamespaces: [research, radiology],
   pollSeconds: 60,
   logLevel: 'debug',
   serviceAccount: { name: 'grower', annotations: { 'example.com/role': 'grower' } },
@@ -54,9 +58,10 @@ const everything = (research: string) => ({
   metrics: { service: { annotations: { note: 'scraped' } } },
 });
 
-const VARIANTS: Readonly<Record<string, (research: string) => object>> = {
+const VARIANTS: Readonly<Record<string, (research: string, radiology: string) => object>> = {
   'default values': () => ({}),
   'one namespace': (research) => ({ watchNamespaces: [research] }),
+  'two namespaces': (research, radiology) => ({ watchNamespaces: [research, radiology] }),
   'everything set': everything,
   'images by digest': () => ({ image: { digest: DIGEST }, trainerImage: { digest: DIGEST } }),
   'no network policies': () => ({ networkPolicy: { enabled: false } }),
@@ -82,7 +87,7 @@ for (const [name, valuesOf] of Object.entries(VARIANTS))
     const at = await scene(t);
     const [run, render] = [at && kubectl(t, at.plane), helm(t)];
     if (!at || !run || !render) return;
-    const values = valuesOf(await freshNamespace(at.plane.admin));
+    const values = valuesOf(await freshNamespace(at.plane.admin), await freshNamespace(at.plane.admin));
     const rendered = await template(render, values, at.namespace);
     const { code, stderr } = await run(['apply', '--server-side', '--dry-run=server', '--validate=strict', '-f', '-'], rendered);
     assert.deepEqual([code, stderr], [0, '']);
@@ -92,7 +97,10 @@ test('helm lint --strict has nothing to say, whatever is set', async (t) => {
   const run = helm(t);
   if (!run) return;
   for (const valuesOf of Object.values(VARIANTS)) {
-    const { code, stdout, stderr } = await run(['lint', CHART, '--strict', '--values', '-'], JSON.stringify(valuesOf('research')));
+    const { code, stdout, stderr } = await run(
+      ['lint', CHART, '--strict', '--values', '-'],
+      JSON.stringify(valuesOf('research', 'radiology')),
+    );
     assert.equal(code, 0, stdout + stderr);
     assert.doesNotMatch(stdout, /\[(WARNING|ERROR)\]/);
   }
@@ -109,6 +117,7 @@ test('a value that cannot be meant is refused with its name', async (t) => {
     [{ logLevel: 'loud' }, /at '\/logLevel': value must be one of 'trace'/],
     [{ watchNamespaces: 'research' }, /at '\/watchNamespaces': got string, want array/],
     [{ watchNamespaces: ['Research'] }, /at '\/watchNamespaces\/0': 'Research' does not match pattern/],
+    [{ watchNamespaces: ['research', 'research'] }, /at '\/watchNamespaces': items at 0 and 1 are equal/],
     [{ networkPolicy: { trainers: { storePorts: [0] } } }, /at '\/networkPolicy\/trainers\/storePorts\/0': minimum/],
     [{ replicaCount: 3 }, /at '': additional properties 'replicaCount' not allowed/],
     [{ metrics: { service: { enabled: 'yes' } } }, /at '\/metrics\/service\/enabled': got string, want boolean/],
@@ -130,11 +139,12 @@ test('images are named by digest or by tag, and what is quoted stays one argumen
   const containerOf = async (values: object) => deploymentIn(await template(run, values)).spec.template.spec.containers[0];
   assert.equal((await containerOf({}))?.image, 'pggan-operator:0.1.0');
   assert.equal((await containerOf({ image: { digest: DIGEST, tag: 'x' } }))?.image, `pggan-operator@${DIGEST}`);
-  assert.deepEqual((await containerOf(everything('research')))?.args, [
+  assert.deepEqual((await containerOf(everything('research', 'radiology')))?.args, [
     `--trainer-image=registry.example/pggan/trainer@${DIGEST}`,
     '--cluster=hospital, ward "3"',
     '--lease=pggan-system/growth',
     '--namespace=research',
+    '--namespace=radiology',
     '--poll-seconds=60',
     '--log-level=debug',
   ]);
@@ -234,20 +244,44 @@ test('a release is installed, changed and removed; its kinds stay, with every ob
   await done(release, ['install', 'pggan-operator', CHART, ...system]);
 });
 
-test('with the rights of one namespace the operator looks after that one, and sees no other', async (t) => {
+test('with the rights of two namespaces the operator looks after these, and asks of no other', async (t) => {
   const at = await scene(t);
   const [run, release] = [at && kubectl(t, at.plane), at && helm(t, at.plane.kubeconfig)];
   if (!at || !run || !release) return;
-  const { plane, namespace } = at;
-  const set = `watchNamespaces={${namespace}},crds.install=false`;
+  const { plane, kube, namespace: first } = at;
+  const [second, other] = [await freshNamespace(plane.admin), await freshNamespace(plane.admin)];
+  const set = `watchNamespaces={${first},${second}},crds.install=false`;
   await done(release, ['install', 'pggan-operator', CHART, '--namespace', 'pggan-system', '--create-namespace', '--set', set]);
-  const operator = startOperator(t, plane, namespace);
-  await until(() => operator.lastSaid(/"msg":"(leading)"/) !== undefined);
+  for (const namespace of [first, second, other])
+    await kube.create(TRAININGS, { metadata: { namespace, name: 'x' }, spec: SPEC as unknown as StoredTraining['spec'] });
+  const operator = startOperator(t, plane, first, second);
+  const madeIn = async (namespace: string): Promise<readonly string[]> =>
+    (await kube.list(JOBS, { namespace })).items.map(({ metadata }) => metadata?.name ?? '');
+  for (const namespace of [first, second]) await until(async () => (await madeIn(namespace)).join() === 'x-preflight');
   const port = operator.lastSaid(/"telemetryPort":(\d+)/);
   await until(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200);
-  const mayListIn = async (other: string): Promise<string> =>
-    (await run(['auth', 'can-i', 'list', 'pggantrainings', '-n', other, `--as=${OPERATOR.user}`])).stdout.trim();
-  assert.deepEqual([await mayListIn(namespace), await mayListIn('default')], ['yes', 'no']);
+
+  assert.deepEqual(await madeIn(other), []);
+  const mayListIn = async (namespace: string): Promise<string> =>
+    (await run(['auth', 'can-i', 'list', 'pggantrainings', '-n', namespace, `--as=${OPERATOR.user}`])).stdout.trim();
+  assert.deepEqual(await Promise.all([first, second, other].map(mayListIn)), ['yes', 'yes', 'no']);
+  const asked = auditEvents(plane).filter(({ user }) => user.username === OPERATOR.user);
+  assert.deepEqual(
+    asked.filter(({ responseStatus }) => responseStatus?.code === 403),
+    [],
+  );
+  const namespaces = new Set(asked.flatMap(({ objectRef }) => (objectRef ? [objectRef.namespace ?? 'the cluster'] : [])));
+  assert.deepEqual([...namespaces].sort(), [first, second, 'pggan-system'].sort());
+
+  // A namespace whose Role is gone keeps the operator from being ready when it starts, and the other from nothing.
+  await done(run, ['delete', 'role', 'pggan-operator', '-n', second]);
+  await operator.kill();
+  operator.restart();
+  const create = { metadata: { namespace: first, name: 'y' }, spec: SPEC as unknown as StoredTraining['spec'] };
+  await kube.create(TRAININGS, create);
+  await until(async () => (await madeIn(first)).includes('y-preflight'));
+  const again = operator.lastSaid(/"telemetryPort":(\d+)/);
+  assert.equal((await fetch(`http://127.0.0.1:${again}/readyz`)).status, 503);
 });
 
 /** The output of a command that has to succeed. */

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKubeError } from '../operator/kube/errors.ts';
 import { CONFIG_MAPS, EVENTS, LEASES } from '../operator/kube/resource.ts';
+import { created } from './harness/audit.ts';
 import { scene, until } from './harness/kube.ts';
 
 const SOURCES = 60;
@@ -67,32 +67,9 @@ test('leaders killed with -9 in the midst of their work leave nothing undone, an
     );
   });
   assert.equal(new Set(leaders).size, 3);
-  const created = createdMirrors(readFileSync(plane.auditLog, 'utf8'), namespace);
-  assert.ok(created.length >= SOURCES - 20);
-  assert.equal(new Set(created).size, created.length, 'a mirror was created twice');
+  const mirrors = created(plane, 'configmaps', namespace).filter((name) => name.endsWith('-mirror'));
+  assert.ok(mirrors.length >= SOURCES - 20);
+  assert.equal(new Set(mirrors).size, mirrors.length, 'a mirror was created twice');
   assert.ok((await kube.list(EVENTS, { namespace })).items.some(({ reason, series }) => reason === 'Mirrored' && series === undefined));
   await assert.rejects(kube.get(CONFIG_MAPS, { namespace, name: 'source-0-mirror' }), (error) => isKubeError(error, 'NotFound'));
 });
-
-type AuditEvent = {
-  readonly verb: string;
-  readonly objectRef?: { readonly resource?: string; readonly namespace?: string; readonly name?: string };
-  readonly responseStatus?: { readonly code?: number };
-};
-
-/** The names of the mirrors that were created, by what the server wrote down. */
-function createdMirrors(auditLog: string, namespace: string): readonly string[] {
-  const events = auditLog
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as AuditEvent);
-  return events.flatMap(({ verb, objectRef, responseStatus }) =>
-    verb === 'create' &&
-    objectRef?.namespace === namespace &&
-    objectRef.resource === 'configmaps' &&
-    responseStatus?.code === 201 &&
-    objectRef.name?.endsWith('-mirror')
-      ? [objectRef.name]
-      : [],
-  );
-}

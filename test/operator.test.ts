@@ -7,6 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { EVENTS } from '../operator/kube/resource.ts';
+import { type AuditEvent, auditEvents, created } from './harness/audit.ts';
 import { binary } from './harness/binaries.ts';
 import { until } from './harness/kube.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
@@ -90,7 +91,7 @@ test('a training that is applied goes through preflight and every phase; killed 
   const promtool = binary(t, 'promtool');
   if (promtool !== undefined) assertClean(promtool, measured);
 
-  assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
+  assert.deepEqual(created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
   const columns = await run(['get', 'pgt', '-n', namespace]);
   assert.match(columns.stdout, /^NAME +RESOLUTION +KIMG +PROGRESS +READY +REASON +AGE\ntiny +8 +4\.0\d+ +100 +True +Complete +\d/);
   const told = await eventReasons(at);
@@ -109,7 +110,7 @@ test('a training that is applied goes through preflight and every phase; killed 
       ['Complete', undefined],
     ],
   );
-  assert.deepEqual(jobsCreated(at), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
+  assert.deepEqual(created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
 
   // Deleted with its run, it goes when the folder has gone; what is not its own stays.
   await run(['patch', 'pgt', 'tiny', '-n', namespace, '--type=merge', '-p', '{"spec":{"deletionPolicy":"DeleteRun"}}']);
@@ -122,7 +123,7 @@ test('a training that is applied goes through preflight and every phase; killed 
   );
   assert.ok(readdirSync(join(workspace.folder, 'phantoms')).length > 0);
   assert.deepEqual(
-    jobsCreated(at).filter((name) => name.startsWith('tiny-del-')),
+    created(plane, 'jobs', namespace).filter((name) => name.startsWith('tiny-del-')),
     [`tiny-del-${again.metadata?.uid?.slice(0, 8)}`],
   );
   assert.equal(node.mostAtOnce, 1);
@@ -168,28 +169,6 @@ type Role = {
   readonly metadata: { readonly name: string };
   readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly rules?: readonly { readonly resources: readonly string[]; readonly verbs: readonly string[] }[];
-};
-
-function auditEvents({ auditLog }: Stage['plane']): readonly AuditEvent[] {
-  const lines = readFileSync(auditLog, 'utf8').trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as AuditEvent);
-}
-
-/** Names of the Jobs that were really stored, from the API server's own log. */
-function jobsCreated({ plane, namespace }: Stage): readonly string[] {
-  return auditEvents(plane)
-    .filter(({ verb, objectRef, responseStatus }) => verb === 'create' && objectRef?.resource === 'jobs' && responseStatus?.code === 201)
-    .filter(({ objectRef, requestURI }) => objectRef?.namespace === namespace && !requestURI.includes('dryRun'))
-    .map(({ objectRef }) => objectRef?.name ?? '')
-    .sort();
-}
-
-type AuditEvent = {
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly requestURI: string;
-  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly namespace?: string; readonly name?: string };
-  readonly responseStatus?: { readonly code: number };
 };
 
 async function eventReasons({ kube, namespace }: Stage): Promise<ReadonlySet<string>> {

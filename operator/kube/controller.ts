@@ -17,7 +17,7 @@ export type ControllerOptions = {
   readonly queue: WorkQueue;
   readonly reconcile: Reconcile;
   /** Nothing is reconciled before all of these have resolved: reflectors that have synced. */
-  readonly ready: readonly Promise<void>[];
+  readonly ready?: readonly Promise<void>[];
   readonly workers?: number;
   /** A reconcile that takes longer is told to stop. */
   readonly timeoutSeconds?: number;
@@ -38,7 +38,7 @@ export interface Controller {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { queue, reconcile, ready, workers = 4, timeoutSeconds = 60, graceSeconds = 10, clock = systemClock, onReconciled } = options;
+  const { queue, reconcile, ready = [], workers = 4, timeoutSeconds = 60, graceSeconds = 10, clock = systemClock, onReconciled } = options;
   const began = new Map<string, number>();
 
   async function work(stop: AbortSignal): Promise<void> {

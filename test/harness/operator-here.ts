@@ -20,7 +20,7 @@ export async function runOperator(t: TestContext, { plane, namespace }: Scene, g
   const kube = await openKube(t, plane, given);
   const config = { cluster: 'test', trainerImage: 'pggan-trainer:test', port: 8080 };
   const log = createLogger('silent');
-  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespace, instance: t.name });
+  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespaces: [namespace], instance: t.name });
   const stop = new AbortController();
   const running = Promise.all([operator.reflect(stop.signal), operator.lead(stop.signal)]);
   t.after(async () => {

@@ -13,13 +13,13 @@ export const OPERATOR: Identity = {
   groups: ['system:serviceaccounts', 'system:serviceaccounts:pggan-system'],
 };
 
-/** Looks after one namespace, with the rights of manifests/install.yaml, which must have been applied. Ended after the test. */
-export function startOperator(t: TestContext, plane: ControlPlane, namespace: string): ServerProcess {
+/** Looks after some namespaces, with the rights of manifests/install.yaml, which must have been applied. Ended after the test. */
+export function startOperator(t: TestContext, plane: ControlPlane, ...namespaces: readonly [string, ...string[]]): ServerProcess {
   const kubeconfig = plane.kubeconfigOf(OPERATOR);
-  const options = { namespace, 'trainer-image': 'pggan-trainer:test', cluster: 'test' };
+  const options = { namespace: namespaces.join(), 'trainer-image': 'pggan-trainer:test', cluster: 'test' };
   const more = { 'telemetry-port': 0, 'poll-seconds': 1 };
   const flags = Object.entries({ ...options, ...more }).map(([name, value]) => `--${name}=${value}`);
-  const log = join(plane.folder, `operator-${namespace}.log`);
+  const log = join(plane.folder, `operator-${namespaces[0]}.log`);
   const server = startServer('env', [`KUBECONFIG=${kubeconfig}`, process.execPath, MAIN, ...flags], log);
   t.after(() => server.kill());
   return server;
