@@ -25,7 +25,7 @@ const CONDITIONS = [
 /** Objects that have every figure. */
 const TRAINING = {
   metadata: { namespace: 'research', name: 'a', uid: 'a', resourceVersion: '1' },
-  spec: { resolution: 8, precision: 'Float32' },
+  spec: { resolution: 8, precision: 'Float32', checkpoints: { everySeconds: 1800 } },
   status: {
     conditions: CONDITIONS,
     totalKimg: 8,

@@ -17,7 +17,7 @@ const losses = (generator: number) => ({
 });
 
 function training(name: string, status: object): StoredTraining {
-  const spec = { resolution: 16, precision: 'Float32' } as unknown as StoredTraining['spec'];
+  const spec = { resolution: 16, precision: 'Float32', checkpoints: { everySeconds: 600 } } as unknown as StoredTraining['spec'];
   return { metadata: { namespace: 'research', name, uid: name, resourceVersion: '1' }, spec, status };
 }
 
@@ -25,7 +25,7 @@ const HALFWAY = {
   conditions: [
     { type: 'Ready', status: 'True' },
     { type: 'Succeeded', status: 'Unknown' },
-    { type: 'Progressing', status: 'False' },
+    { type: 'Progressing', status: 'False', reason: 'Queued' },
   ],
   totalKimg: 8,
   resolution: 8,
@@ -78,6 +78,9 @@ test('a training tells where it stands, and the losses of each of its resolution
     `pggan_training_condition{${of},condition="Ready"} 1`,
     `pggan_training_condition{${of},condition="Succeeded"} -1`,
     `pggan_training_condition{${of},condition="Progressing"} 0`,
+    `pggan_training_reason{${of},reason="Queued"} 1`,
+    `pggan_training_checkpoint_interval_seconds{${of}} 600`,
+    `pggan_training_phase_pod_start_timestamp_seconds{${of},resolution="8"} ${Date.parse('2026-01-01T00:30:45Z') / 1000}`,
     `pggan_training_failures_total{${of}} 2`,
     `pggan_training_resumes_total{${of}} 3`,
     `pggan_training_disruptions_total{${of}} 1`,

@@ -6,17 +6,24 @@ import type { ObjectMetric, Sample } from './exposition.ts';
 
 /** What the metrics of an object are read from. */
 export type TrainingFigures = {
-  readonly spec: { readonly resolution: number; readonly precision: string };
+  readonly spec: {
+    readonly resolution: number;
+    readonly precision: string;
+    readonly checkpoints?: { readonly everySeconds?: number };
+  };
   readonly status: PGGANTrainingStatus;
 };
 export type SynthesisFigures = { readonly spec: { readonly count: number }; readonly status: SynthesisJobStatus };
 
-type Condition = { readonly type: string; readonly status: string };
+type Condition = { readonly type: string; readonly status: string; readonly reason?: string };
 
 const TRUTH: Readonly<Record<string, number>> = { True: 1, False: 0, Unknown: -1 };
 const one = (value: number | undefined): readonly Sample[] => [[value]];
 const seconds = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time) / 1000);
 const conditions = (list: readonly Condition[] = []): readonly Sample[] => list.map(({ type, status }) => [TRUTH[status], type]);
+/** Progressing is there from the first round on, and says in every state why it stands there. */
+const reason = (list: readonly Condition[] = []): readonly Sample[] =>
+  list.flatMap(({ type, reason: why }): readonly Sample[] => (type === 'Progressing' && why !== undefined ? [[1, why]] : []));
 
 type Losses = NonNullable<NonNullable<PGGANTrainingStatus['progress']>['losses']>;
 
@@ -80,6 +87,13 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
     ['condition'],
     ({ status }) => conditions(status.conditions),
   ),
+  gauge(
+    'pggan_training_reason',
+    '1',
+    'Why it stands where it does, by the word that the page of states has for it; always 1.',
+    ['reason'],
+    ({ status }) => reason(status.conditions),
+  ),
   gauge('pggan_training_images', 'images', 'Real images shown since the beginning of the run.', [], ({ status }) => one(imagesOf(status))),
   gauge('pggan_training_kimg', 'kimg', 'The same in thousands.', [], ({ status }) => one(imagesOf(status) / 1000)),
   gauge('pggan_training_total_kimg', 'kimg', 'Thousands of images that the run is to show.', [], ({ status }) => one(status.totalKimg)),
@@ -141,6 +155,13 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
   gauge('pggan_training_checkpoint_timestamp_seconds', 'unix time', 'When the newest checkpoint was saved.', [], ({ status }) =>
     one(seconds(status.checkpoint?.time)),
   ),
+  gauge(
+    'pggan_training_checkpoint_interval_seconds',
+    'seconds',
+    'Time of training after which a checkpoint is saved, where none was due by images before.',
+    [],
+    ({ spec }) => one(spec.checkpoints?.everySeconds),
+  ),
   gauge('pggan_training_checkpoint_images', 'images', 'Real images shown when the newest checkpoint was saved.', [], ({ status }) =>
     one(status.checkpoint?.images),
   ),
@@ -183,6 +204,13 @@ export const TRAINING_METRICS: readonly ObjectMetric<TrainingFigures>[] = [
     ofPhases(({ startTime }) => seconds(startTime)),
   ),
   gauge(
+    'pggan_training_phase_pod_start_timestamp_seconds',
+    'unix time',
+    "When the pod of a phase's newest Job started, after it was last stopped.",
+    ['resolution'],
+    ofPhases(({ wait }) => seconds(wait?.startedAt)),
+  ),
+  gauge(
     'pggan_training_phase_completion_timestamp_seconds',
     'unix time',
     'When a phase was complete.',
@@ -205,6 +233,13 @@ export const SYNTHESIS_METRICS: readonly ObjectMetric<SynthesisFigures>[] = [
     'Conditions: 1 True, 0 False, -1 Unknown. Reconciling and Stalled are there only while True.',
     ['condition'],
     ({ status }) => conditions(status.conditions),
+  ),
+  gauge(
+    'pggan_synthesisjob_reason',
+    '1',
+    'Why it stands where it does, by the word that the page of states has for it; always 1.',
+    ['reason'],
+    ({ status }) => reason(status.conditions),
   ),
   gauge('pggan_synthesisjob_images', 'images', 'Images written, over all shards.', [], ({ status }) => one(status.imagesDone)),
   gauge('pggan_synthesisjob_wanted_images', 'images', 'Images wanted, over all shards.', [], ({ spec }) => one(spec.count)),
