@@ -55,7 +55,7 @@ const everything = (research: string, radiology: string) => ({
     metricsFrom: [{ namespaceSelector: {} }],
     trainers: { namespaces: [research], metricsFrom: [PEER], storePorts: [9000], storeTo: [PEER] },
   },
-  metrics: { service: { annotations: { note: 'scraped' } } },
+  metrics: { service: { annotations: { note: 'scraped' } }, dashboards: { enabled: true, annotations: { grafana_folder: 'PGGAN' } } },
 });
 
 const VARIANTS: Readonly<Record<string, (research: string, radiology: string) => object>> = {
@@ -120,6 +120,7 @@ test('a value that cannot be meant is refused with its name', async (t) => {
     [{ watchNamespaces: ['research', 'research'] }, /at '\/watchNamespaces': items at 0 and 1 are equal/],
     [{ networkPolicy: { trainers: { storePorts: [0] } } }, /at '\/networkPolicy\/trainers\/storePorts\/0': minimum/],
     [{ replicaCount: 3 }, /at '': additional properties 'replicaCount' not allowed/],
+    [{ metrics: { prometheusRule: { runbooks: 'docs/' } } }, /at '\/metrics\/prometheusRule\/runbooks': 'docs\/' does not match pattern/],
     [{ metrics: { service: { enabled: 'yes' } } }, /at '\/metrics\/service\/enabled': got string, want boolean/],
     [
       { metrics: { serviceMonitor: { enabled: true }, service: { enabled: false } } },
@@ -183,6 +184,35 @@ test('monitors select what is there: the Service of the operator, and pods as th
   assert.deepEqual(
     pod?.spec?.containers[0]?.ports?.map(({ name }) => name),
     ['http'],
+  );
+});
+
+test('alerts come as they were tested, each with a link to its runbook where those are served; boards as they are in the chart', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const labels = { release: 'prometheus' };
+  const rule = { enabled: true, labels, runbooks: 'https://wiki.example/runbooks' };
+  const objects = objectsIn(await template(run, { metrics: { prometheusRule: rule, dashboards: { enabled: true } } }));
+  const rules = objects.find(({ kind }) => kind === 'PrometheusRule') ?? assert.fail('no PrometheusRule');
+  assert.equal(rules.metadata.labels?.['release'], 'prometheus');
+  const tested = parse(readFileSync(join(CHART, 'alerts.yaml'), 'utf8')) as Rules;
+  const linked = tested.groups.map((group) => ({
+    ...group,
+    rules: group.rules.map((alert) => ({
+      ...alert,
+      annotations: { ...alert.annotations, runbook_url: `https://wiki.example/runbooks/${alert.alert}.md` },
+    })),
+  }));
+  assert.deepEqual(rules.spec, { groups: linked });
+  const [withoutLinks] = objectsIn(await template(run, { metrics: { prometheusRule: { enabled: true } } })).filter(
+    ({ kind }) => kind === 'PrometheusRule',
+  );
+  assert.deepEqual(withoutLinks?.spec, tested);
+
+  const boards = objects.filter(({ kind, metadata }) => kind === 'ConfigMap' && metadata.labels?.['grafana_dashboard'] === '1');
+  assert.deepEqual(
+    boards.map(({ data }) => data),
+    ['pggan-fleet.json', 'pggan-training.json'].map((file) => ({ [file]: readFileSync(join(CHART, 'dashboards', file), 'utf8') })),
   );
 });
 
@@ -303,6 +333,13 @@ type Rendered = {
   readonly kind: string;
   readonly metadata: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
   readonly spec?: object;
+  readonly data?: Readonly<Record<string, string>>;
+};
+
+type Rules = {
+  readonly groups: readonly {
+    readonly rules: readonly { readonly alert: string; readonly annotations: Readonly<Record<string, string>> }[];
+  }[];
 };
 
 /** Labels by which a monitor selects. */
