@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { asError } from '../crds/errors.ts';
 import { type Cluster, MANAGED, NAME_LABELS, projectJob, projectPod, withoutManagedFields } from './cluster.ts';
-import { wakersOf } from './wake.ts';
+import { waitsFor, wakersOf } from './wake.ts';
 import type { JobConfig } from './jobs/pod.ts';
 import type { Kube } from './kube/client.ts';
 import { systemClock } from './kube/clock.ts';
@@ -63,7 +63,12 @@ export function createOperator(options: OperatorOptions): Operator {
 
   const reflect = <T extends KubeObject>(
     resource: Resource<T>,
-    parts: { readonly project: (object: T) => T; readonly onChange: (change: Change<T>) => void; readonly labelSelector?: string },
+    parts: {
+      readonly project: (object: T) => T;
+      readonly onChange: (change: Change<T>) => void;
+      readonly labelSelector?: string;
+      readonly refersTo?: (object: T) => readonly string[];
+    },
   ): Reflectors<T> => {
     const made = createReflectors<T, T>({
       kube,
@@ -78,8 +83,16 @@ export function createOperator(options: OperatorOptions): Operator {
     return made;
   };
   const reflectors = {
-    trainings: reflect(TRAININGS, { project: withoutManagedFields, onChange: wake.training }),
-    syntheses: reflect(SYNTHESIS_JOBS, { project: withoutManagedFields, onChange: wake.synthesis }),
+    trainings: reflect(TRAININGS, {
+      project: withoutManagedFields,
+      onChange: wake.training,
+      refersTo: (training) => waitsFor(training, training.spec.initFrom?.trainingRef),
+    }),
+    syntheses: reflect(SYNTHESIS_JOBS, {
+      project: withoutManagedFields,
+      onChange: wake.synthesis,
+      refersTo: (synthesis) => waitsFor(synthesis, synthesis.spec.trainingRef),
+    }),
     jobs: reflect(JOBS, { project: projectJob, onChange: wake.worker, labelSelector: MANAGED }),
     pods: reflect(PODS, { project: projectPod, onChange: wake.worker, labelSelector: MANAGED }),
   };
@@ -97,7 +110,7 @@ export function createOperator(options: OperatorOptions): Operator {
     instance,
     onDropped: ({ reason, regarding }, error) => log.warn({ reason, name: regarding?.name, err: asError(error) }, 'an event was dropped'),
   });
-  const hearing = createHearing(clock, () => 2 * intervalSeconds(cluster.pods.size, pollSeconds) + 2);
+  const hearing = createHearing(clock, (pods) => 2 * intervalSeconds(pods, pollSeconds) + 2);
   const operating = { kube, clock, cluster, config, recorder, ear: hearing };
   const controllerOf = (name: string, queue: typeof queues.trainings, reconcile: ReturnType<typeof createTrainingReconcile>) =>
     createController({

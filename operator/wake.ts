@@ -31,13 +31,16 @@ export function wakersOf(
     worker: ({ object }) => pod(object),
     synthesis: ({ object }) => queues.syntheses.add(keyOf(object)),
     training({ object }) {
-      queues.trainings.add(keyOf(object));
-      const { namespace, name } = object.metadata ?? {};
-      const refers = (other: KubeObject, ref: { readonly name: string } | undefined): boolean =>
-        ref?.name === name && other.metadata?.namespace === namespace;
+      const key = keyOf(object);
+      queues.trainings.add(key);
       const { trainings, syntheses } = cluster();
-      for (const other of trainings.list()) if (refers(other, other.spec.initFrom?.trainingRef)) queues.trainings.add(keyOf(other));
-      for (const other of syntheses.list()) if (refers(other, other.spec.trainingRef)) queues.syntheses.add(keyOf(other));
+      for (const other of trainings.referringTo(key)) queues.trainings.add(keyOf(other));
+      for (const other of syntheses.referringTo(key)) queues.syntheses.add(keyOf(other));
     },
   };
+}
+
+/** Keys of the trainings that an object waits for. Each change of a training asks: in a large fleet nobody can look through all others. */
+export function waitsFor({ metadata }: KubeObject, ref: { readonly name: string } | undefined): readonly string[] {
+  return ref === undefined ? [] : [`${metadata?.namespace}/${ref.name}`];
 }

@@ -31,6 +31,8 @@ export type ReflectorOptions<T extends KubeObject, P extends KubeObject> = {
   readonly project: (object: T) => P;
   /** Labels by which the store can be asked. */
   readonly labels?: readonly string[];
+  /** Keys of the objects that one refers to: the store can be asked the other way round. */
+  readonly refersTo?: (object: P) => readonly string[];
   /** Must not throw: give a key to a queue and be done. */
   readonly onChange: (change: Change<P>) => void;
   /** Told of every failure and what follows it; the reflector itself goes on. */
@@ -61,7 +63,7 @@ export interface Reflector<P> {
 export function createReflector<T extends KubeObject, P extends KubeObject>(options: ReflectorOptions<T, P>): Reflector<P> {
   const { kube, resource, namespace, labelSelector, project, onChange, onError, clock = systemClock, random = Math.random } = options;
   const { pageSize = 500, watchSeconds = 300, idleSeconds = 150, relistSeconds = 3600 } = options;
-  const { store, writer } = createStore<P>(options.labels);
+  const { store, writer } = createStore<P>(options.labels, options.refersTo);
   const synced = Promise.withResolvers<void>();
   const { minSeconds, maxSeconds } = options.backoff ?? { minSeconds: 0.8, maxSeconds: 30 };
   const backoff = createBackoff({ minSeconds, maxSeconds }, random);

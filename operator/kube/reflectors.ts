@@ -59,6 +59,7 @@ function joined<P>(stores: ReadonlyMap<string, Store<P>>): Store<P> {
     list: () => of((store) => store.list()),
     ownedBy: (uid) => of((store) => store.ownedBy(uid)),
     labelled: (label, value) => of((store) => store.labelled(label, value)),
+    referringTo: (key) => of((store) => store.referringTo(key)),
     get size() {
       return [...stores.values()].reduce((sum, { size }) => sum + size, 0);
     },

@@ -36,7 +36,9 @@ const action = fc.oneof(
 test('an index says what a walk over all objects says, and the changes told lead to the same objects', () => {
   fc.assert(
     fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
-      const { store, writer } = createStore(['training']);
+      const { store, writer } = createStore(['training'], ({ metadata }) =>
+        metadata?.labels?.['training'] ? [`default/${metadata.labels['training']}`] : [],
+      );
       const told = new Map<string, KubeObject>();
       const hear = (change: Change<KubeObject>): void => {
         const uid = change.object.metadata?.uid ?? '';
@@ -57,10 +59,9 @@ test('an index says what a walk over all objects says, and the changes told lead
         assert.deepEqual(new Set(store.ownedBy(owner)), new Set(walked));
       }
       for (const training of ['x', 'y']) {
-        assert.deepEqual(
-          new Set(store.labelled('training', training)),
-          new Set(all.filter(({ metadata }) => metadata?.labels?.['training'] === training)),
-        );
+        const walked = new Set(all.filter(({ metadata }) => metadata?.labels?.['training'] === training));
+        assert.deepEqual(new Set(store.labelled('training', training)), walked);
+        assert.deepEqual(new Set(store.referringTo(`default/${training}`)), walked);
       }
     }),
   );

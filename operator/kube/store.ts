@@ -17,6 +17,8 @@ export interface Store<T> {
   ownedBy(uid: string): readonly T[];
   /** The objects with this value of one of the labels that the store was told to index. */
   labelled(label: string, value: string): readonly T[];
+  /** The objects that refer to the one of this key, as the store was told to see it. */
+  referringTo(key: string): readonly T[];
   readonly size: number;
 }
 
@@ -28,18 +30,21 @@ export interface StoreWriter<T> {
   replace(objects: readonly T[]): readonly Change<T>[];
 }
 
+/** `refersTo`: keys of the objects that one depends on. */
 export function createStore<T extends KubeObject>(
   labels: readonly string[] = [],
+  refersTo: (object: T) => readonly string[] = () => [],
 ): { readonly store: Store<T>; readonly writer: StoreWriter<T> } {
   const objects = new Map<string, T>();
-  /** Keys by index value: an owner's uid, or a label with its value. */
+  /** Keys by index value: an owner's uid, a label with its value, or the key of an object that is referred to. */
   const index = new Map<string, Set<string>>();
 
+  const indexed = (object: T): readonly string[] => [...indexValues(object, labels), ...refersTo(object).map(referenceValue)];
   const found = (value: string): readonly T[] => [...(index.get(value) ?? [])].map((key) => objects.get(key) as T);
 
   function remove(key: string, object: T): void {
     objects.delete(key);
-    for (const value of indexValues(object, labels)) {
+    for (const value of indexed(object)) {
       const keys = index.get(value);
       keys?.delete(key);
       if (keys?.size === 0) index.delete(value);
@@ -48,7 +53,7 @@ export function createStore<T extends KubeObject>(
 
   function insert(key: string, object: T): void {
     objects.set(key, freeze(object));
-    for (const value of indexValues(object, labels)) {
+    for (const value of indexed(object)) {
       const keys = index.get(value) ?? new Set();
       index.set(value, keys.add(key));
     }
@@ -90,6 +95,7 @@ export function createStore<T extends KubeObject>(
       if (!labels.includes(label)) throw new Error(`the store has no index of label ${label}`);
       return found(labelValue(label, value));
     },
+    referringTo: (key) => found(referenceValue(key)),
     get size() {
       return objects.size;
     },
@@ -107,6 +113,7 @@ function indexValues({ metadata }: KubeObject, labels: readonly string[]): reado
 }
 
 const ownerValue = (uid: string): string => `uid ${uid}`;
+const referenceValue = (key: string): string => `to ${key}`;
 const labelValue = (label: string, value: string): string => `${label}=${value}`;
 
 /** Freezes an object and all that it holds. It costs about what parsing it did: 40 to 100 ms for 5,000 Jobs of 2.7 KiB, once. */

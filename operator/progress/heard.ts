@@ -16,7 +16,7 @@ export interface Ear {
 export interface Hearing extends Ear {
   answered(podUid: string, progress: Progress): void;
   silent(podUid: string): void;
-  /** Forgets all pods but these. */
+  /** Forgets all pods but these, which are asked. */
   keep(podUids: ReadonlySet<string>): void;
 }
 
@@ -25,9 +25,10 @@ type Entry = { progress?: Progress; at: number; moved: Date; silences: number };
 /** A pod that has just started, or is just being asked again, is not called unreachable yet. */
 const SILENCES = 3;
 
-/** `freshSeconds`: for how long a document says something about the present. */
-export function createHearing(clock: Clock, freshSeconds: () => number): Hearing {
+/** `freshSeconds`: for how long a document says something about the present, where so many pods are asked in turn. */
+export function createHearing(clock: Clock, freshSeconds: (pods: number) => number): Hearing {
   const entries = new Map<string, Entry>();
+  let asked = 0;
   const entryOf = (uid: string): Entry => {
     const entry = entries.get(uid) ?? { at: -Infinity, moved: clock.now(), silences: 0 };
     entries.set(uid, entry);
@@ -38,7 +39,7 @@ export function createHearing(clock: Clock, freshSeconds: () => number): Hearing
       const entry = entries.get(uid);
       if (!entry) return {};
       const { progress, at, moved, silences } = entry;
-      const fresh = clock.seconds() - at <= freshSeconds();
+      const fresh = clock.seconds() - at <= freshSeconds(asked);
       const reachable = silences === 0 ? true : silences >= SILENCES ? false : undefined;
       return {
         ...(progress && { document: { progress, fresh, unmovedSince: moved.toISOString() } }),
@@ -52,6 +53,7 @@ export function createHearing(clock: Clock, freshSeconds: () => number): Hearing
     },
     silent: (uid) => void (entryOf(uid).silences += 1),
     keep(uids) {
+      asked = uids.size;
       for (const uid of entries.keys()) if (!uids.has(uid)) entries.delete(uid);
     },
   };

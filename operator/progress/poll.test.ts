@@ -59,6 +59,25 @@ test('only pods that run, have an address and are in a network of their own are 
   assert.deepEqual(asked, ['10.0.0.1', '10.0.0.1']);
 });
 
+test('what was heard is news for as long as the pods that are asked take their turns; pods that have ended take none', async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const hearing = createHearing(clock, intervalSeconds);
+  const ended = Array.from({ length: 10_000 }, (_, index) => pod(`ended-${index}`, { status: { phase: 'Succeeded', podIP: '10.1.0.1' } }));
+  const answers = [document(1), undefined];
+  const read = () => Promise.resolve(answers.shift());
+  const polling = poll(
+    { clock, pods: () => [pod('a'), ...ended], hearing, port: 8080, read, told: () => {}, onError: () => {} },
+    stop.signal,
+  );
+  await clock.advance(14);
+  assert.equal(hearing.heard('a').document?.fresh, true);
+  await clock.advance(10);
+  assert.equal(hearing.heard('a').document?.fresh, false);
+  stop.abort();
+  await polling;
+});
+
 test('a figure that stands still is told since when; a pod that is silent thrice is unreachable, until it answers', async () => {
   const clock = new VirtualClock();
   const hearing = createHearing(clock, () => 30);
