@@ -20,11 +20,13 @@ const SPREAD = { least: 0.5, most: 2 } as const;
 /** The lines that end a finished training. */
 export async function conclusion(place: Place, state: TrainingState, stop: StopWish): Promise<readonly string[]> {
   const moments = await measure(isRemote(place) ? place.uri : place.folder, state, stop);
+  // A run that was complete before this start has drawn nothing that was heard of.
+  const found = pictures(place, state);
   const phantom = state.data.startsWith('phantom') ? ' (of phantoms, not of patients)' : '';
   return [
     `Finished: ${state.status?.totalKimg ?? state.spec.totalKimg} kimg at up to ${state.spec.resolution}x${state.spec.resolution}, from ${state.data}.`,
     `Pictures${phantom}:`,
-    ...pictures(place, state).map((file) => `  ${file}`),
+    ...(found.length > 0 || !isRemote(place) ? found : [`${place.uri}/samples/`]).map((file) => `  ${file}`),
     ...(typeof moments === 'string' ? [`The two checks could not be made: ${moments}`] : verdicts(moments)),
     'Next, synthetic images:',
     `  npx pggan synthesize ${shown(place.folder)} --num-pngs 32`,

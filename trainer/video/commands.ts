@@ -1,6 +1,6 @@
 /** The commands `video interpolation` and `video training`. */
 import { availableParallelism } from 'node:os';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
 import { prepareBackend } from '../backend/backend.ts';
 import { dataText, NOTICE } from '../export/model-facts.ts';
@@ -25,7 +25,9 @@ export function videoCommands(program: Command, stopReason: StopReason): void {
       .option('--seconds <s>', 'length of the film', positive, seconds)
       .option('--fps <n>', 'frames per second', positive, 30);
   length(video.command('interpolation').description('a smooth walk through the latents, which ends where it began'), 60)
-    .option('--grid <columns>x<rows>', 'images side by side', grid, { columns: 1, rows: 1 })
+    .addOption(
+      new Option('--grid <columns>x<rows>', 'images side by side').argParser(grid).default({ columns: 1, rows: 1 } satisfies Grid, '1x1'),
+    )
     .option('--smoothing <s>', 'how slowly the images change: standard deviation of the filter over time, in seconds', positive, 1)
     .option('--seed <n>', 'the same seed makes the same walk', whole, 1000)
     .action((run: string, mp4: string, film: Interpolation) => interpolation(run, mp4, film, stopReason));
