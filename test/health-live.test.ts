@@ -1,12 +1,12 @@
 /** A training's life as the API server shows it, operator and all, with the parts of Job controller and kubelet played by hand: how it stands at each turn. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { PreflightProgress } from '../crds/progress.ts';
 import { HEALTH, type Health } from '../operator/health.ts';
 import { type Pod, PODS, refOf, keyOf } from '../operator/kube/resource.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { judgeHealth } from './harness/judge-health.ts';
-import { controlJobs, reflectWorkloads } from './harness/job-controller.ts';
+import { playJobs } from './harness/job-controller.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { runOperator, SPEC } from './harness/operator-here.ts';
 
@@ -102,16 +102,6 @@ function stored({ kube, namespace }: Scene, name: string) {
     remove: () => kube.delete(TRAININGS, ref),
     reason: async () => (await now()).status?.conditions?.find(({ type }) => type === 'Ready')?.reason,
   };
-}
-
-/** A Job controller, until the test ends. */
-function playJobs(t: TestContext, { kube, namespace }: Scene): void {
-  const stop = new AbortController();
-  const played = reflectWorkloads(kube, namespace, (stores) => controlJobs(kube, stores), stop.signal);
-  t.after(async () => {
-    stop.abort();
-    await played;
-  });
 }
 
 /** The kubelet's part: the one unfinished pod of a Job starts, and ends. One that was told to end goes when it has. */

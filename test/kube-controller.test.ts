@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKubeError } from '../operator/kube/errors.ts';
 import { CONFIG_MAPS, EVENTS, LEASES } from '../operator/kube/resource.ts';
-import { created } from './harness/audit.ts';
+import { created } from './harness/asked.ts';
 import { scene, until } from './harness/kube.ts';
 
 const SOURCES = 60;

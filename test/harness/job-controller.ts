@@ -2,13 +2,14 @@
  * What kube-controller-manager would do with our Jobs, where none runs: pods for Jobs, their ends counted by podFailurePolicy and backoffLimit,
  * suspension, and foreground deletion. It starts failed pods again at once: the real one waits for 10 seconds or longer.
  */
+import type { TestContext } from 'node:test';
 import { createReflector } from '../../operator/kube/reflector.ts';
 import { type Job, JOBS, type KubeObject, keyOf, type Pod, PODS, refOf, type Resource } from '../../operator/kube/resource.ts';
 import type { Kube } from '../../operator/kube/client.ts';
 import { isKubeError } from '../../operator/kube/errors.ts';
 import type { Store } from '../../operator/kube/store.ts';
 import { outcomeOf } from './job-policy.ts';
-import { until } from './kube.ts';
+import { type Scene, until } from './kube.ts';
 
 export const NODE = 'process-node';
 const INDEX = 'batch.kubernetes.io/job-completion-index';
@@ -44,6 +45,16 @@ export async function reflectWorkloads(
     await dirty.promise;
   }
   await Promise.all(running);
+}
+
+/** Plays a Job controller for a namespace until the test ends. */
+export function playJobs(t: TestContext, { kube, namespace }: Scene): void {
+  const stop = new AbortController();
+  const played = reflectWorkloads(kube, namespace, (stores) => controlJobs(kube, stores), stop.signal);
+  t.after(async () => {
+    stop.abort();
+    await played;
+  });
 }
 
 /** One pass over all Jobs. */

@@ -29,13 +29,23 @@ export async function stage(t: TestContext, resolution: number): Promise<Stage |
   return { ...given, workspace, node, run };
 }
 
+/** The manifest of a training on the claim, as a person would apply it. */
+export function claimTraining({ workspace, namespace }: Stage, name: string, spec: object = {}): string {
+  const local = JSON.parse(readFileSync(workspace.manifest(name, 'runs'), 'utf8')) as { readonly spec: object };
+  const claims = { dataset: { uri: 'pvc://data/phantoms' }, output: { uri: 'pvc://data/runs' } };
+  return JSON.stringify({ ...local, metadata: { name, namespace }, spec: { ...local.spec, ...claims, ...spec } });
+}
+
+/** The run folder of such a training, as this machine finds it. */
+export const claimRun = ({ workspace, namespace }: Stage, name: string): string => join(workspace.folder, 'runs', namespace, name);
+
 export async function apply({ run }: Stage, manifest: string): Promise<void> {
   const { code, stderr } = await run(['apply', '-f', '-'], manifest);
   assert.equal(code, 0, stderr);
 }
 
 /** Installs the operator as a person would who has no Helm. */
-export async function install({ run }: Stage): Promise<void> {
+export async function install({ run }: Pick<Stage, 'run'>): Promise<void> {
   // Definitions of this size do not fit into the annotation that a client-side apply writes.
   const { code, stderr } = await run(['apply', '--server-side', '-f', '-'], INSTALLED);
   assert.equal(code, 0, stderr);
