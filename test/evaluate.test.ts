@@ -11,13 +11,22 @@ import { createWorkspace, uriOf, type Workspace } from './harness/tiny-training.
 suite('an evaluation', { concurrency: false }, () => {
   let workspace: Workspace;
   before(async () => {
-    workspace = await createWorkspace(8);
+    // Twice as large as the run makes its images.
+    workspace = await createWorkspace(16);
   });
   after(() => workspace.remove());
 
   test('lists every snapshot, newest first, those before full resolution too, and shows the nearest training image of 16 fakes', async (t) => {
-    await succeeded(pggan(t, ['start', workspace.manifest('tiny', 'measured')]));
+    await succeeded(pggan(t, ['start', workspace.manifest('tiny', 'measured', { resolution: 8 })]));
     const picture = join(workspace.folder, 'nearest.png');
+    const nowhere = pggan(t, [
+      'evaluate',
+      workspace.runFolder('tiny', 'measured'),
+      '--nearest',
+      join(workspace.folder, 'none/nearest.png'),
+    ]);
+    assert.equal((await nowhere.ended).code, 4);
+    assert.match(nowhere.errors.join('\n'), /^error: StoreUnavailable: cannot write .*none\/nearest\.png: the folder is not there$/m);
     const evaluation = pggan(t, [
       'evaluate',
       workspace.runFolder('tiny', 'measured'),

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { MetricName } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
+import { storeError } from '../checkpoint/file-errors.ts';
 import type { Access } from '../checkpoint/open-store.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
@@ -31,15 +32,16 @@ export async function evaluateRun(folder: string, options: Options): Promise<voi
   const run = trainingOf(newest);
   const dataset = await openDataset(run.dataset.uri, { s3: accessOf(options, run.store), resolutions: [], note: say });
   try {
-    await dataset.prepare(dataset.resolution);
     const { threads, schedule } = run;
+    // That of the run: its dataset may have larger images.
+    await dataset.prepare(schedule.resolution);
     const { kind } = await prepareBackend({ threads, warn: (message) => process.stderr.write(`warning: ${message}\n`) });
     const fakesOf = (generator: OpenGenerator): ImageSource => fakes(generator, dataset, kind === 'native' ? 'graph' : 'eager');
     const shape = { resolution: schedule.resolution, channels: dataset.channels };
     const result: { moments?: object; rows?: Row[]; nearest?: object } = {};
     if (names.includes('moments')) {
       const count = options.numImages ?? METRICS.moments.images;
-      const measured = await moments(fakesOf(newest)(count), reals(dataset)(dataset.images), shape);
+      const measured = await moments(fakesOf(newest)(count), reals(dataset, shape.resolution)(dataset.images), shape);
       result.moments = { ...measured, fakes: count, reals: dataset.images };
       if (!options.json) {
         process.stdout.write(
@@ -50,14 +52,22 @@ export async function evaluateRun(folder: string, options: Options): Promise<voi
     const others = names.filter((name) => name !== 'moments');
     if (others.length > 0) result.rows = await compare(others, newest, dataset, shape, options, fakesOf);
     if (options.nearest !== undefined) {
-      const { png, ...report } = await nearestReport(fakesOf(newest), reals(dataset), dataset);
-      await writeFile(options.nearest, png);
+      const { png, ...report } = await nearestReport(fakesOf(newest), reals(dataset, shape.resolution), dataset, shape);
+      await writePicture(options.nearest, png);
       result.nearest = report;
       if (!options.json) process.stdout.write(`${nearestText(report)}: ${options.nearest}\n`);
     }
     if (options.json) process.stdout.write(`${JSON.stringify({ snapshot: newest.checkpoint, ...result })}\n`);
   } finally {
     dataset.close();
+  }
+}
+
+async function writePicture(file: string, png: Buffer): Promise<void> {
+  try {
+    await writeFile(file, png);
+  } catch (error) {
+    throw storeError(file, 'write', '', error);
   }
 }
 
@@ -85,7 +95,7 @@ async function compare(
     metrics,
     shape,
     images,
-    reals: reals(dataset),
+    reals: reals(dataset, shape.resolution),
     realPasses,
     snapshots,
     now: () => performance.now() / 1000,

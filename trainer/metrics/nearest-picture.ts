@@ -18,14 +18,18 @@ export type NearestReport = {
 };
 
 /** Compares the first 16 fakes with every training image, by root mean square difference of pixels. */
-export async function nearestReport(fakeSource: ImageSource, realSource: ImageSource, dataset: Dataset): Promise<NearestReport> {
-  const shape: ImageShape = { resolution: dataset.resolution, channels: dataset.channels };
+export async function nearestReport(
+  fakeSource: ImageSource,
+  realSource: ImageSource,
+  dataset: Pick<Dataset, 'images' | 'read'>,
+  shape: ImageShape,
+): Promise<NearestReport> {
   const made = await firstImages(fakeSource, FAKES, shape);
   const found = await nearest(made, realSource(dataset.images), { shape });
   const some = await firstImages(realSource, Math.min(FAKES, dataset.images), shape);
   const others = dataset.images > 1 ? await nearest(some, realSource(dataset.images), { shape, exceptSelf: true }) : [];
   const neighbours = dataset.read(
-    dataset.resolution,
+    shape.resolution,
     found.map(({ index }) => index),
   );
   const bytes = imageBytes(shape);

@@ -7,21 +7,20 @@ import { type OpenGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { labelRows } from '../train/feeds.ts';
 import { createRandom } from '../train/random.ts';
 import { evaluationMinibatch, type ImageSource } from './evaluate.ts';
-import { imageBytes } from './metric.ts';
 
-/** The reals at full resolution, in the order of the dataset, from its beginning again where more are asked for. */
-export function reals(dataset: Dataset): (count: number) => Generator<Uint8Array> {
+/** The reals at a resolution, in the order of the dataset, from its beginning again where more are asked for. */
+export function reals(dataset: Pick<Dataset, 'images' | 'read'>, resolution: number): (count: number) => Generator<Uint8Array> {
   return function* (count) {
-    const minibatch = evaluationMinibatch(dataset.resolution);
+    const minibatch = evaluationMinibatch(resolution);
     for (let first = 0; first < count; first += minibatch) {
       const indexes = Array.from({ length: Math.min(minibatch, count - first) }, (_, i) => (first + i) % dataset.images);
-      yield dataset.read(dataset.resolution, indexes);
+      yield dataset.read(resolution, indexes);
     }
   };
 }
 
-/** Fakes of a generator that was saved, at the dataset's resolution. */
-export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' | 'eager'): ImageSource {
+/** Fakes of a generator that was saved, at its final resolution. */
+export function fakes(generator: OpenGenerator, dataset: Labelled, mode: 'graph' | 'eager'): ImageSource {
   return function* (count) {
     const sampler = generator.sampler(drawnAtOnce(generator.shape), mode);
     try {
@@ -37,6 +36,9 @@ export function fakes(generator: OpenGenerator, dataset: Dataset, mode: 'graph' 
   };
 }
 
+/** What fakes take of a dataset: labels, as the reals have them. */
+type Labelled = Pick<Dataset, 'images' | 'labels' | 'labelSize'>;
+
 /** A generator's images of `resolution`, [N, r, r, C] in [-1, 1]. */
 type Drawing = {
   readonly seed: number;
@@ -46,17 +48,20 @@ type Drawing = {
 };
 
 /**
- * Fakes from seeded latents at the dataset's resolution; image i is the same whatever the count and whichever the snapshot's latents are
+ * Fakes from seeded latents at the network's final resolution; image i is the same whatever the count and whichever the snapshot's latents are
  * compared with. A generator that has not grown to it yet shows its images with every pixel repeated, as the reference's networks do.
  */
-export function* drawn({ seed, shape, resolution, sample }: Drawing, dataset: Dataset, count: number): Generator<Uint8Array> {
+export function* drawn({ seed, shape, resolution, sample }: Drawing, dataset: Labelled, count: number): Generator<Uint8Array> {
   const minibatch = drawnAtOnce(shape);
   const random = createRandom(seed);
   for (let first = 0; first < count; first += minibatch) {
     const indexes = random.integers('evaluate/labels', first, minibatch, dataset.images);
     const latents = random.normal('evaluate/latents', first, minibatch * shape.latentSize);
     const images = toBytes(sample({ latents, ...(dataset.labels ? { labels: labelRows(dataset, indexes).data } : {}) }));
-    yield enlarged(images, resolution, dataset.resolution, shape.channels).subarray(0, (count - first) * imageBytes(dataset));
+    yield enlarged(images, resolution, shape.resolution, shape.channels).subarray(
+      0,
+      (count - first) * shape.resolution ** 2 * shape.channels,
+    );
   }
 }
 

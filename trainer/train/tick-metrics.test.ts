@@ -35,3 +35,23 @@ test('a request to stop arrives between minibatches and ends the measurement, wh
   assert.equal(await measure(), undefined);
   assert.ok(drawn - whole < whole);
 });
+
+test('figures are of images as large as the run makes them, whatever its dataset has above that', async (t) => {
+  const workspace = await createWorkspace(16);
+  t.after(() => workspace.remove());
+  const metrics = { names: ['moments'], images: 32, everyTicks: 1 };
+  const run = runDocumentOf(workspace.manifest('tiny', 'measured', { metrics, resolution: 8 }), workspace.folder, 8);
+  const dataset = await openDataset(run.dataset.uri);
+  t.after(() => dataset.close());
+  const sample = ({ latents }: { readonly latents: Float32Array }): Float32Array =>
+    Float32Array.from({ length: (latents.length / run.network.latentSize) * 64 }, (_, i) => Math.sin(i));
+  const figures = [];
+  for (const resolution of [16, 8]) {
+    const known = { ...dataset, resolution };
+    const tickMetrics = createTickMetrics({ run, dataset: known, options: stepOptions(run, known), session: { sample }, goOn: () => true });
+    figures.push(await tickMetrics.at({ ...START, images: 3008, tick: 1 }, scheduleAt(run.schedule, 3008)));
+    await tickMetrics.dispose();
+  }
+  assert.ok(Number.isFinite(figures[0]?.['mean_rmse']));
+  assert.deepEqual(figures[0], figures[1]);
+});

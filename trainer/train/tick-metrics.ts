@@ -54,7 +54,7 @@ export function createTickMetrics({ run, dataset, options, session, goOn }: Tick
       if (!due(position, moment)) return undefined;
       const sample: Parameters<typeof drawn>[0]['sample'] = (input) => session.sample(input, fadeOf(moment.lod));
       try {
-        if (!realsMeasured) await measure('reals', reals(dataset)(images));
+        if (!realsMeasured) await measure('reals', reals(dataset, shape.resolution)(images));
         realsMeasured = true;
         return await measure('fakes', drawn({ seed: run.seed, shape, resolution: moment.resolution, sample }, dataset, images));
       } catch (thrown) {
