@@ -21,9 +21,12 @@ export function storeError(uri: string, verb: string, key: string, cause: unknow
   if (cause instanceof PgganError) return cause;
   const code = codeOf(cause) ?? '';
   const object = key === '' ? uri : `${key} in ${uri}`;
-  if (FULL.has(code)) return new PgganError('StoreFull', `cannot ${verb} ${object}: there is no room left (${code})`, { cause });
+  if (isFull(cause)) return new PgganError('StoreFull', `cannot ${verb} ${object}: there is no room left (${code})`, { cause });
   return new PgganError('StoreUnavailable', `cannot ${verb} ${object}: ${REASONS[code] ?? asError(cause).message}`, { cause });
 }
+
+/** Whether the system says that there is no room. */
+export const isFull = (error: unknown): boolean => FULL.has(codeOf(error) ?? '');
 
 /** The system's code of an error, such as ENOENT. */
 export function codeOf(error: unknown): string | undefined {

@@ -1,8 +1,8 @@
 /** Reads what a file store holds: which file is an object's current generation, and what is in it. */
 import type { Stats } from 'node:fs';
-import { copyFile, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { copyFile, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from './file-errors.ts';
+import { codeOf, isFull, storeError } from './file-errors.ts';
 import type { StoreEntry } from './store.ts';
 
 /** The object's metadata, or undefined when there is none. */
@@ -34,12 +34,19 @@ export async function readRange(root: string, key: string, start: number, end: n
   }
 }
 
-/** Copies the object to a file that appears when it is whole; undefined when there is no object. */
+/** Copies the object to a file that appears when it is whole; undefined when there is no object. @throws {PgganError} StoreFull, naming the file */
 export async function download(root: string, key: string, file: string): Promise<StoreEntry | undefined> {
   const entry = await headOf(root, key);
-  const path = await currentPath(root, key);
-  if (!entry || (await present(copyFile(path, `${file}.part`).then(() => true))) === undefined) return undefined;
-  await rename(`${file}.part`, file);
+  if (!entry) return undefined;
+  const part = `${file}.part`;
+  try {
+    if ((await present(copyFile(await currentPath(root, key), part).then(() => true))) === undefined) return undefined;
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    // There is room enough where the object is.
+    throw isFull(error) ? storeError(file, 'write', '', error) : error;
+  }
   return entry;
 }
 

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { fileStore } from './file-store.ts';
@@ -17,6 +17,13 @@ async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'pggan-store-'));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
+}
+
+/** Runs a script in a process that may write files of 32 KiB. */
+function withSmallFiles(script: string, ...args: readonly string[]) {
+  const whole = `import { fileStore } from ${here('./file-store.ts')};\n${script}`;
+  const node = [process.execPath, '--input-type=module-typescript', '-e', whole];
+  return spawnSync('sh', ['-c', 'ulimit -f 64; exec "$@"', 'sh', ...node, ...args], { encoding: 'utf8' });
 }
 
 test('a folder goes with the last object in it', async (t) => {
@@ -102,13 +109,9 @@ test('a file beyond the limit of the process is StoreFull and leaves the old obj
   const root = await folder(t);
   const store = fileStore(root);
   await store.write('a', text('old'));
-  const script = `
-    import { fileStore } from ${here('./file-store.ts')};
-    try { await fileStore(process.argv[1]).write('a', [Buffer.alloc(1 << 20)]); } catch (error) { process.stdout.write(error.code + ': ' + error.message); }`;
-  const ran = spawnSync(
-    'sh',
-    ['-c', 'ulimit -f 64; exec "$@"', 'sh', process.execPath, '--input-type=module-typescript', '-e', script, root],
-    { encoding: 'utf8' },
+  const ran = withSmallFiles(
+    `try { await fileStore(process.argv[1]).write('a', [Buffer.alloc(1 << 20)]); } catch (error) { process.stdout.write(error.code + ': ' + error.message); }`,
+    root,
   );
   assert.match(ran.stdout, /^StoreFull: cannot write a in file:.*no room left/, ran.stderr);
   assert.equal(String(await store.read('a')), 'old');
@@ -133,6 +136,18 @@ test('a full disk is StoreFull; the old object stays, and writing goes on when t
   if (ran.error || /unshare|mount/.test(ran.stderr))
     return lacking(t, `this machine lets nobody mount a small file system: ${ran.error?.message ?? ran.stderr.trim()}`);
   assert.equal(ran.stdout, 'StoreFull old 600000 1', ran.stderr);
+});
+
+test('a download that finds no room is StoreFull of the file that was to be made, and leaves nothing of it', async (t) => {
+  const [root, target] = [await folder(t), join(await folder(t), 'copy')];
+  await fileStore(root).write('a', [Buffer.alloc(1 << 20)]);
+  const ran = withSmallFiles(
+    `try { await fileStore(process.argv[1]).download('a', process.argv[2]); } catch (error) { process.stdout.write(error.code + ': ' + error.message); }`,
+    root,
+    target,
+  );
+  assert.match(ran.stdout, new RegExp(`^StoreFull: cannot write ${target}: there is no room left`), ran.stderr);
+  assert.deepEqual(await readdir(dirname(target)), []);
 });
 
 test('URIs of folders are opened, others are refused with what would be right', async (t) => {
