@@ -108,6 +108,18 @@ const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<voi
     (path) => truncate(path, 20),
     /adam-generator-0001\.safetensors has 20 bytes, checkpoint\.json says \d+/,
   ],
+  [
+    'a tensor file that has grown beyond what can be read',
+    fileName('generator-ema', 1),
+    (path) => truncate(path, 3 * 2 ** 30),
+    /generator-ema-0001\.safetensors has 3221225472 bytes, more than the \d+ that are read/,
+  ],
+  [
+    'a manifest that has grown beyond what is read',
+    'checkpoint.json',
+    (path) => truncate(path, 3 * 2 ** 30),
+    /checkpoint\.json has 3221225472 bytes, more than the 67108864 that are read/,
+  ],
   ['a changed state', fileName('state', 1), flipLastBit, /state-0001\.json has SHA-256/],
   ['a torn manifest', 'checkpoint.json', (path) => truncate(path, 100), /checkpoint\.json is not JSON/],
   ['an empty manifest', 'checkpoint.json', (path) => truncate(path, 0), /checkpoint\.json is not JSON/],

@@ -1,8 +1,9 @@
 /** Reads what a file store holds: which file is an object's current generation, and what is in it. */
 import type { Stats } from 'node:fs';
-import { copyFile, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, isFull, storeError } from './file-errors.ts';
+import { checkSize } from './keys.ts';
 import type { StoreEntry } from './store.ts';
 
 /** The object's metadata, or undefined when there is none. */
@@ -15,12 +16,19 @@ export async function headOf(root: string, key: string): Promise<StoreEntry | un
   return generation === undefined ? plainEntry(key, stats) : { key, size: stats.size, version: versionOf(generation) };
 }
 
-/** The object's bytes, or undefined when there is none. */
-export async function readCurrent(root: string, key: string): Promise<Buffer | undefined> {
+/** The object's bytes, or undefined when there is none. @throws {PgganError} CheckpointInvalid where they are more than `maxBytes` */
+export async function readCurrent(root: string, key: string, maxBytes?: number): Promise<Buffer | undefined> {
   const generation = await newestGeneration(root, key);
-  if (generation === undefined) return present(readFile(join(root, key)));
+  const path = generation === undefined ? join(root, key) : join(generationsOf(root, key), String(generation));
+  const handle = await present(open(path));
   // Superseded between listing and reading: then there is a newer one.
-  return (await present(readFile(join(generationsOf(root, key), String(generation))))) ?? readCurrent(root, key);
+  if (!handle) return generation === undefined ? undefined : readCurrent(root, key, maxBytes);
+  try {
+    checkSize(key, (await handle.stat()).size, maxBytes);
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
 }
 
 export async function readRange(root: string, key: string, start: number, end: number): Promise<Buffer | undefined> {

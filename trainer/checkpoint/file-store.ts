@@ -57,7 +57,7 @@ export function fileStore(folder: string, options: FileStoreOptions = {}): Store
         return entries.filter(({ key }) => key.startsWith(prefix)).sort((a, b) => compareNames(a.key, b.key));
       }),
     head: (key) => guarded('read', checked(key), () => headOf(root, key)),
-    read: (key) => guarded('read', checked(key), () => readCurrent(root, key)),
+    read: (key, maxBytes) => guarded('read', checked(key), () => readCurrent(root, key, maxBytes)),
     readRange: (key, start, end) => guarded('read', checked(key), () => readRange(root, key, start, end)),
     write: (key, parts, condition) =>
       guarded('write', checked(key), () => write(root, scratch, key, () => scratch.write(parts), condition)),

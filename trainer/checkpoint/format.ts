@@ -16,6 +16,9 @@ export const TENSOR_FILES = ['generator', 'discriminator', 'generator-ema', 'ada
 export type TensorFileName = (typeof TENSOR_FILES)[number];
 export type TensorFiles = Readonly<Record<TensorFileName, { readonly tensors: TensorTable }>>;
 
+/** The largest document of JSON that is read: a checkpoint.json names every piece of the logs before it, some hundred bytes each. */
+export const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const shortText = z.string().max(256);

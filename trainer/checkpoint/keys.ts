@@ -1,9 +1,14 @@
-/** The rule for keys of a store, the same for folders and object stores, so that a run folder can move between them. */
+/** The rules for keys and sizes in a store, the same for folders and object stores, so that a run folder can move between them. */
 import { PgganError } from '../../crds/errors.ts';
 
 const MAX_KEY_BYTES = 1024;
 const MAX_PART_BYTES = 240;
 const CONTROL = /\p{Cc}/u;
+
+/** Refuses an object that is larger than anybody made it, before memory is taken for it. @throws {PgganError} CheckpointInvalid */
+export function checkSize(key: string, size: number, maxBytes = Number.POSITIVE_INFINITY): void {
+  if (size > maxBytes) throw new PgganError('CheckpointInvalid', `${key} has ${size} bytes, more than the ${maxBytes} that are read`);
+}
 
 /** Checks a key. Parts that begin with a dot are refused: they are the file store's own. @throws {PgganError} OptionsInvalid */
 export function checkKey(key: string): void {

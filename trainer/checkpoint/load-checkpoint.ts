@@ -9,6 +9,7 @@ import {
   describeCheckpoint,
   digestOf,
   MANIFEST,
+  MAX_DOCUMENT_BYTES,
   nameOf,
   parseJson,
   TENSOR_FILES,
@@ -105,7 +106,7 @@ export type CheckpointFolder = {
 
 /** The manifest of a checkpoint. @throws {PgganError} CheckpointInvalid */
 export async function readManifest(store: Store, key: string): Promise<CommittedCheckpoint> {
-  const bytes = await store.read(key + MANIFEST);
+  const bytes = await store.read(key + MANIFEST, MAX_DOCUMENT_BYTES);
   if (!bytes) throw new PgganError('CheckpointInvalid', `${key}${MANIFEST} is not there: no checkpoint, or an unfinished one`);
   const manifest = parseJson(checkpointManifest, bytes, key + MANIFEST);
   const ref = describeCheckpoint(store.uri, manifest, bytes);
@@ -138,7 +139,7 @@ async function readVerified(store: Store, { key: folder, manifest }: CommittedCh
   const want = name === undefined ? undefined : manifest.files[name];
   if (!want) throw new PgganError('CheckpointInvalid', `${folder}${MANIFEST} names no file of the part ${part}`);
   const key = `${folder}${name}`;
-  const bytes = await store.read(key);
+  const bytes = await store.read(key, want.size);
   if (!bytes) throw new PgganError('CheckpointInvalid', `${key} is missing`);
   if (bytes.byteLength !== want.size) {
     throw new PgganError('CheckpointInvalid', `${key} has ${bytes.byteLength} bytes, ${MANIFEST} says ${want.size}`);

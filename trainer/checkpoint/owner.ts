@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import { canonicalJson, type TrainingRun } from '../../crds/run.ts';
-import { jsonBytes, parseJson } from './format.ts';
+import { jsonBytes, MAX_DOCUMENT_BYTES, parseJson } from './format.ts';
 import { livenessOf, type ProcessIdentity, thisProcess } from './process-identity.ts';
 import type { Condition, Store } from './store.ts';
 
@@ -87,7 +87,7 @@ export async function acquireRun(store: Store, owner: RunOwner, clock: Clock, op
 export async function readOwner(store: Store): Promise<{ readonly record: OwnerRecord; readonly version: string } | undefined> {
   // The version is taken first: if the object changes before it is read, a write on this version fails, as it must.
   const entry = await store.head(OWNER);
-  const bytes = entry && (await store.read(OWNER));
+  const bytes = entry && (await store.read(OWNER, MAX_DOCUMENT_BYTES));
   return bytes && { record: parseJson(ownerRecord, bytes, `${OWNER} in ${store.uri}`), version: entry.version };
 }
 

@@ -75,7 +75,7 @@ export function patientStore(store: Store, guard: Guard, patience: Patience): St
     uri: store.uri,
     list: (prefix) => wait(() => store.list(prefix)),
     head: (key) => wait(() => store.head(key)),
-    read: (key) => wait(() => store.read(key)),
+    read: (key, maxBytes) => wait(() => store.read(key, maxBytes)),
     readRange: (key, start, end) => wait(() => store.readRange(key, start, end)),
     write: (key, parts, condition) => change(() => store.write(key, parts, condition)),
     upload: (key, file, condition) => change(() => store.upload(key, file, condition)),

@@ -1,7 +1,7 @@
 /** Removes checkpoints that are no longer wanted, and what killed uploads left behind; never what it did not list itself. */
 import { PgganError } from '../../crds/errors.ts';
 import type { Guard } from './checkpoint.ts';
-import { type CommittedCheckpoint, MANIFEST } from './format.ts';
+import { type CommittedCheckpoint, FORMAT_VERSION, MANIFEST, MAX_DOCUMENT_BYTES } from './format.ts';
 import { type CheckpointFolder, listCheckpoints, readManifest } from './load-checkpoint.ts';
 import type { Store } from './store.ts';
 
@@ -80,8 +80,8 @@ async function intact(store: Store, { key, entries, committed }: CheckpointFolde
 
 async function isNewerVersion(store: Store, key: string): Promise<boolean> {
   try {
-    const manifest: unknown = JSON.parse(String(await store.read(key + MANIFEST)));
-    return typeof manifest === 'object' && manifest !== null && 'version' in manifest && Number(manifest.version) > 1;
+    const manifest: unknown = JSON.parse(String(await store.read(key + MANIFEST, MAX_DOCUMENT_BYTES)));
+    return typeof manifest === 'object' && manifest !== null && 'version' in manifest && Number(manifest.version) > FORMAT_VERSION;
   } catch {
     return false;
   }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import { canonicalJson, fingerprint } from '../../crds/run.ts';
-import { checkpointRef, jsonBytes, parseJson } from './format.ts';
+import { checkpointRef, jsonBytes, MAX_DOCUMENT_BYTES, parseJson } from './format.ts';
 import { compareNames } from './safetensors.ts';
 import type { Store } from './store.ts';
 
@@ -73,7 +73,7 @@ export async function checkClaim(store: Store, claim: RunClaim): Promise<void> {
 
 /** The run that a folder holds, or undefined. @throws {PgganError} CheckpointInvalid where run.json is damaged */
 export async function readRun(store: Store): Promise<RunRecord | undefined> {
-  const bytes = await store.read(RUN);
+  const bytes = await store.read(RUN, MAX_DOCUMENT_BYTES);
   return bytes && parseJson(runRecord, bytes, `${RUN} in ${store.uri}`);
 }
 

@@ -1,7 +1,7 @@
 /** A store in a bucket of an object store: atomic and conditional writes, verified bytes, patience with servers that are not. */
 import { PgganError } from '../../crds/errors.ts';
 import { storeError } from './file-errors.ts';
-import { checkKey } from './keys.ts';
+import { checkKey, checkSize } from './keys.ts';
 import { type Access, bytesOf, connect } from './s3/connection.ts';
 import { type Content, contentDigest, contentOfFile, contentOfParts } from './s3/content.ts';
 import { download, type Sink } from './s3/download.ts';
@@ -93,10 +93,11 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
       );
       return object && entryOf(key, object);
     },
-    async read(key) {
+    async read(key, maxBytes) {
       checkKey(key);
       let bytes = Buffer.alloc(0);
       const object = await download({ connection, reach }, key, root + key, (size) => {
+        checkSize(key, size, maxBytes);
         bytes = Buffer.allocUnsafeSlow(size);
         return { space: (start, length) => bytes.subarray(start, start + length), filled: async () => undefined };
       });

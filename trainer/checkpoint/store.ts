@@ -18,8 +18,8 @@ export interface Store {
   list(prefix: string): Promise<readonly StoreEntry[]>;
   /** The object's metadata, or undefined when there is none. */
   head(key: string): Promise<StoreEntry | undefined>;
-  /** The whole object, or undefined when there is none. */
-  read(key: string): Promise<Buffer | undefined>;
+  /** The whole object, or undefined when there is none. One of more than `maxBytes` is not read, but CheckpointInvalid. */
+  read(key: string, maxBytes?: number): Promise<Buffer | undefined>;
   /** The bytes from `start` up to `end`, fewer where the object ends before; undefined when there is none. Not verified by the store. */
   readRange(key: string, start: number, end: number): Promise<Buffer | undefined>;
   /** Writes an object from its parts, in order; returns its entry, or undefined when the condition did not hold. */

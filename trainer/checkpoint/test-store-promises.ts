@@ -52,6 +52,11 @@ export async function storePromises(t: TestContext, { freshUri, open, env, effor
     assert.deepEqual(await store.list(''), [entry]);
     assert.equal(String(await store.readRange('checkpoints/000000000001/state.json', 1, 99)), 'bc');
     assert.equal(await store.readRange('none', 0, 1), undefined);
+    assert.equal(String(await store.read('checkpoints/000000000001/state.json', 3)), 'abc');
+    await assert.rejects(store.read('checkpoints/000000000001/state.json', 2), {
+      code: 'CheckpointInvalid',
+      message: /state\.json has 3 bytes, more than the 2 that are read/,
+    });
     const nothing = await store.write('empty', []);
     assert.deepEqual([nothing?.size, (await store.read('empty'))?.length, (await store.head('empty'))?.version], [0, 0, nothing?.version]);
   });

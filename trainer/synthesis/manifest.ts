@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PgganError } from '../../crds/errors.ts';
 import type { SynthesisRun } from '../../crds/run.ts';
-import { jsonBytes, parseJson } from '../checkpoint/format.ts';
+import { jsonBytes, MAX_DOCUMENT_BYTES, parseJson } from '../checkpoint/format.ts';
 import { JOB, RUN } from '../checkpoint/run-folder.ts';
 import type { Store } from '../checkpoint/store.ts';
 import type { Keeping } from './image-files.ts';
@@ -56,7 +56,7 @@ export async function claimImages(store: Store, run: SynthesisRun, generator: Op
     );
   }
   if (await store.write(JOB, [jsonBytes(mine)], { kind: 'absent' })) return;
-  const bytes = await store.read(JOB);
+  const bytes = await store.read(JOB, MAX_DOCUMENT_BYTES);
   if (!bytes) return claimImages(store, run, generator);
   const found = parseJson(job, bytes, `${JOB} in ${store.uri}`);
   const differing = [

@@ -54,16 +54,18 @@ async function downloadOnce(
 ): Promise<StoredObject> {
   const first = await reach(deed, () => start(connection, name));
   const { object } = first;
-  refuseTooLarge(object.size, deed.key);
-  const sink = open(object.size);
+  const sink = opened(first.response, () => {
+    refuseTooLarge(object.size, deed.key);
+    return open(object.size);
+  });
   const starts = Array.from({ length: Math.max(1, Math.ceil(object.size / CHUNK_BYTES)) }, (_, index) => index * CHUNK_BYTES);
   const digests: string[] = [];
-  let opened: IncomingMessage | undefined = first.response;
+  let unread: IncomingMessage | undefined = first.response;
   await eachOf(starts, AT_ONCE, async (from, index) => {
     const space = sink.space(from, Math.min(CHUNK_BYTES, object.size - from));
     const ask = async (filled: number): Promise<IncomingMessage> => {
-      const response = index === 0 ? opened : undefined;
-      if (response) opened = undefined;
+      const response = index === 0 ? unread : undefined;
+      if (response) unread = undefined;
       return response ?? getRange(connection, name, from + filled, from + space.length, object.etag);
     };
     await fill(space, ask, (attempt) => reach(deed, attempt), `${deed.key} in bucket ${connection.bucket}`);
@@ -72,6 +74,16 @@ async function downloadOnce(
   });
   verify(object, digests, deed.key);
   return object;
+}
+
+/** Where nobody takes the object, its answer is not waited for either. */
+function opened(response: IncomingMessage | undefined, open: () => Sink): Sink {
+  try {
+    return open();
+  } catch (error) {
+    response?.destroy();
+    throw error;
+  }
 }
 
 /**
