@@ -27,6 +27,8 @@ export type TrainingContext = {
   readonly runUri?: string;
   /** The checkpoint or run folder that spec.initFrom.trainingRef stands for. */
   readonly initFromUri?: string;
+  /** What the pod of this process asks for. */
+  readonly device?: TrainingRun['device'];
 };
 
 /** The run document of one trainer process of `training`. */
@@ -51,6 +53,7 @@ export function resolveTrainingRun(training: PGGANTraining, context: TrainingCon
     mirrorAugment: spec.mirrorAugment,
     seed: spec.seed,
     threads: spec.threads,
+    ...(context.device && { device: context.device }),
     ...(initFrom && { initFrom }),
     ...(spec.metrics && { metrics: { ...spec.metrics } }),
     checkpoints: { ...spec.checkpoints },
@@ -87,6 +90,8 @@ export type SynthesisContext = {
   readonly outputUri?: string;
   /** The training's store, used where the job names none. */
   readonly store?: PGGANTrainingSpec['store'];
+  /** What the pod of this process asks for. */
+  readonly device?: SynthesisRun['device'];
 };
 
 /** The run document of one shard of `job`. @throws {RangeError} when the job refers to a training and `context.checkpointUri` is absent. */
@@ -114,6 +119,7 @@ export function resolveSynthesisRun(job: SynthesisJob, context: SynthesisContext
     ...(spec.format !== 'PNG' && { format: spec.format }),
     minibatch: spec.minibatch,
     threads: spec.threads,
+    ...(context.device && { device: context.device }),
     port: context.port,
   };
 }

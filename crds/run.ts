@@ -81,6 +81,9 @@ const phaseMemory = z.union([
     .readonly(),
 ]);
 
+/** What the process was promised to compute on, and must not do without; absent: whatever there is. */
+const device = z.enum(['gpu']).optional();
+
 const training = z.strictObject({
   version: z.literal(RUN_VERSION),
   kind: z.literal('training'),
@@ -110,6 +113,7 @@ const training = z.strictObject({
   seed: count,
   /** Threads of one TensorFlow op; part of exact resume on a CPU. */
   threads: z.number().int().min(1).max(256),
+  device,
   initFrom: z.strictObject({ uri, startKimg: z.number().nonnegative().optional() }).optional(),
   metrics: metrics.optional(),
   checkpoints: z.strictObject({
@@ -149,6 +153,7 @@ const synthesis = z.strictObject({
   format: z.enum(['PNG', 'TFRecord']).optional(),
   minibatch: z.number().int().min(1),
   threads: training.shape.threads,
+  device,
   port: training.shape.port,
 });
 

@@ -56,6 +56,14 @@ export function trainerPod(parts: PodParts): PodTemplateSpec {
   };
 }
 
+/**
+ * What a pod of this template is promised, for the trainer to insist on: TensorFlow falls back to the CPU in silence, where a day becomes a
+ * week. Of devices that come by resourceClaims nobody here knows what they are.
+ */
+export function promisedDevice({ resources }: PodTemplate): RunDocument['device'] {
+  return Object.keys(resources?.limits ?? {}).some((name) => name.startsWith('nvidia.com/')) ? 'gpu' : undefined;
+}
+
 /** The fields of a template that go into the pod as they are. */
 function placement(template: PodTemplate): Partial<NonNullable<PodTemplateSpec['spec']>> {
   const { imagePullSecrets, resourceClaims, nodeSelector, tolerations, affinity, topologySpreadConstraints } = template;

@@ -39,6 +39,11 @@ test('all pods share one run document, and each finds its shard in its completio
   );
 });
 
+test('a GPU in its limits is one that every shard insists on', () => {
+  assert.equal(deviceOf({ resources: { limits: { 'nvidia.com/gpu': '1' } } }), 'gpu');
+  assert.equal(deviceOf({}), undefined);
+});
+
 test('its pods are not taken for those of the training that it draws with', () => {
   const labels = job().spec?.template.metadata?.labels;
   assert.equal(labels?.['pggan.dev/synthesis'], 'rsna-normal-6300');
@@ -88,4 +93,9 @@ function trainerOf(built: ReturnType<typeof job>) {
   const [container] = podOf(built).containers;
   assert.ok(container);
   return container;
+}
+
+function deviceOf(template: object) {
+  const env = trainerOf(job({ 'spec/template': template })).env ?? [];
+  return parseRunDocument(env.find(({ name }) => name === 'PGGAN_RUN')?.value).device;
 }

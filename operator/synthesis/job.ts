@@ -4,7 +4,7 @@ import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import { jobMetadata, LABELS, labelsOf } from '../jobs/metadata.ts';
-import { type JobConfig, trainerPod } from '../jobs/pod.ts';
+import { type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
 import { shardedJob } from '../jobs/spec.ts';
 import { claimUri, claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
 import type { Job } from '../jobs/wire.ts';
@@ -40,10 +40,18 @@ export function synthesisJob({ metadata, spec }: SynthesisObject, create: Create
   const store = spec.store ?? facts.store;
   const checkpointUri = claimUri(create.task.checkpointUri);
   const { cluster, port } = config;
-  const named = resolveSynthesisRun(object, { cluster, port, shard: 0, checkpointUri, ...(store && { store }) });
+  const template = spec.template ?? {};
+  const device = promisedDevice(template);
+  const named = resolveSynthesisRun(object, {
+    cluster,
+    port,
+    shard: 0,
+    checkpointUri,
+    ...(store && { store }),
+    ...(device && { device }),
+  });
   const run = { ...named, checkpoint: { uri: mountedUri(checkpointUri) }, output: { uri: mountedUri(named.output.uri) } };
   const labels = labelsOf('synthesis', { [LABELS.synthesis]: metadata.name });
-  const template = spec.template ?? {};
   const pod = trainerPod({
     template,
     labels,

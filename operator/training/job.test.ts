@@ -109,6 +109,13 @@ test('the pod is told a run document that a trainer reads: the task, its owner, 
   assert.equal(run.port, 8080);
 });
 
+test('whose limits hold a GPU, whole or a slice, is told to insist on it; its preflight is not', () => {
+  assert.equal(deviceOf({ limits: { 'nvidia.com/gpu': '1' } }), 'gpu');
+  assert.equal(deviceOf({ limits: { 'nvidia.com/mig-1g.10gb': '1' } }), 'gpu');
+  assert.equal(deviceOf({ limits: { 'nvidia.com/gpu': '1' } }, PREFLIGHT), undefined);
+  assert.equal(deviceOf({ limits: { memory: '1Gi', 'example.com/fpga': '1' } }), undefined);
+});
+
 test('the largest training that is admitted has a run document within 64 KiB', () => {
   const [text = ''] = environmentOf(
     job({
@@ -253,4 +260,8 @@ function status(datasetBytes: Readonly<Record<string, number>>) {
     outOfMemory: 0,
     datasetBytes,
   };
+}
+
+function deviceOf(resources: object, task: Task = PHASE) {
+  return parseRunDocument(environmentOf(job({ 'spec/template': { resources }, 'spec/phases': undefined }, task))[0]).device;
 }

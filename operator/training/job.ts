@@ -6,7 +6,7 @@ import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { mergePodTemplate, type PodTemplate } from '../../crds/v1alpha1/pod-template.ts';
 import { jobMetadata, LABELS, labelsOf } from '../jobs/metadata.ts';
-import { type JobConfig, trainerPod } from '../jobs/pod.ts';
+import { type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
 import { singleJob } from '../jobs/spec.ts';
 import { claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
 import type { Job } from '../jobs/wire.ts';
@@ -35,11 +35,14 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
   const resolution = task.kind === 'train' ? task.resolution : undefined;
   const object: PGGANTraining = { apiVersion: API_VERSION, kind: 'PGGANTraining', metadata, spec };
   const { initFromUri } = facts;
+  const template = templateOf(spec, task);
+  const device = promisedDevice(template);
   const named = resolveTrainingRun(object, {
     task: task.kind === 'train' ? { kind: 'train', resolution: task.resolution } : task,
     cluster: config.cluster,
     port: config.port,
     ...(initFromUri !== undefined && { initFromUri }),
+    ...(device && { device }),
   });
   const run = {
     ...named,
@@ -51,7 +54,6 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
     [LABELS.training]: metadata.name,
     ...(resolution !== undefined && { [LABELS.resolution]: String(resolution) }),
   });
-  const template = templateOf(spec, task);
   const pod = trainerPod({
     template,
     labels,

@@ -119,7 +119,11 @@ async function draw(
   const [begin] = missing;
   if (begin === undefined) return true;
   const { shape } = generator;
-  const backend = await prepareBackend({ threads: run.threads, warn: (message) => print(`warning: ${message}`) });
+  const backend = await prepareBackend({
+    threads: run.threads,
+    device: run.device ?? 'any',
+    warn: (message) => print(`warning: ${message}`),
+  });
   const sampler = generator.sampler(run.minibatch, backend.kind === 'native' ? 'graph' : 'eager');
   const size = sampler.resolution ** 2 * shape.channels;
   const latents = latentsOf(run, shape.latentSize);

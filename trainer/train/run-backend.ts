@@ -16,6 +16,7 @@ export async function prepareRunBackend(
     warnings.push(`spec.threads is ${run.threads}, but this run began with ${threads} and keeps them: other threads give other bits`);
   const backend = await prepareBackend({
     threads,
+    device: run.device ?? 'any',
     ...(recorded.isa === undefined ? {} : { isa: recorded.isa }),
     warn: (message) => warnings.push(message),
   });
