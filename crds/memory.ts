@@ -88,12 +88,12 @@ export function largestMicrobatch(phase: PhaseShape, bytes: number, estimate: Es
 const below = (count: number): readonly number[] => Array.from({ length: Math.max(0, count - 1) }, (_, index) => count - 1 - index);
 
 /** Fitted to the measurements of docs/performance.md, all at once. */
-const BASE_BYTES = 530e6;
-const BYTES_PER_RESOLUTION = 30e6;
-const HOST_COPIES = 2;
-const TENSORFLOW_COPIES = 2.9;
+const BASE_BYTES = 550e6;
+const BYTES_PER_RESOLUTION = 25e6;
+const HOST_COPIES = 2.1;
+const TENSORFLOW_COPIES = 2.3;
 /** At 4x4 mixed precision computes in float32. */
-const FEATURES = { Float32: 15.2, BFloat16Mixed: 8.5 } as const;
+const FEATURES = { Float32: 15, BFloat16Mixed: 8.4 } as const;
 
 const WASM = { copies: 3.8, features: 65 };
 
