@@ -101,6 +101,10 @@ test('the snapshots of one run share a folder; the same one is known again, anot
     code: 'OptionsInvalid',
     message: /network-final\.pkl: .*give --kimg/,
   });
+  await assert.rejects(take('numpy2-protocol4', undefined, 'network-snapshot-20180101120000.pkl'), {
+    code: 'OptionsInvalid',
+    message: /after 20180101120000 kimg, more than the 1000000 of any run/,
+  });
   const path = shared(t, 'golden/pickle/network-snapshot-000010.pkl');
   if (path === undefined) return;
   const other = { ...sourceOf(readFileSync(path), 'network-snapshot-000010.pkl'), uri: pathToFileURL(path).href };

@@ -55,9 +55,17 @@ export async function importSnapshot(store: Store, source: ImportSource, softwar
   return { kind: 'new', snapshot, checkpoint };
 }
 
+/** As far as a run can go on from it (spec.initFrom.startKimg). */
+const MAX_KIMG = 1_000_000;
+
 /** `network-snapshot-000010.pkl` was saved after 10,000 images. */
 function imagesOf({ name, kimg }: ImportSource): number {
   const said = kimg ?? /^network-snapshot-(\d+)\.pkl$/.exec(name)?.[1];
+  if (Number(said) > MAX_KIMG)
+    throw new PgganError(
+      'OptionsInvalid',
+      `${name} was saved after ${said} kimg, more than the ${MAX_KIMG} of any run: correct --kimg or its name`,
+    );
   if (said !== undefined) return Number(said) * 1000;
   throw new PgganError(
     'OptionsInvalid',
