@@ -4,33 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
-import { API_VERSION } from '../crds/v1alpha1/common.ts';
-import { HEALTH, type Health } from '../operator/health.ts';
-import type { Condition } from '../operator/kube/conditions.ts';
-import { SYNTHESIS_STATES } from '../operator/synthesis/states.ts';
-import { STATES } from '../operator/training/states.ts';
+import { HEALTH } from '../operator/health.ts';
 import { ARGO, judgeHealth } from './harness/judge-health.ts';
+import { type Case, CASES, fileOf, objectsOf } from './harness/recorded-states.ts';
 
-type Stored = {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly generation: number };
-  readonly spec: object;
-  readonly status: { readonly observedGeneration: number; readonly conditions?: readonly Condition[] };
-};
-type Case = { readonly state: string; readonly health: Health; readonly object: Stored };
-
-/** As the API server has it; `status` of what no operator has seen is the default of its CustomResourceDefinition. */
-function stored(kind: string, { metadata, spec, status }: Pick<Stored, 'metadata' | 'spec'> & Partial<Stored>): Stored {
-  return { apiVersion: API_VERSION, kind, metadata, spec, status: status ?? { observedGeneration: -1 } };
-}
-
-const CASES: Readonly<Record<string, readonly Case[]>> = {
-  PGGANTraining: STATES.map(({ state, health, world }) => ({ state, health, object: stored('PGGANTraining', world().training) })),
-  SynthesisJob: SYNTHESIS_STATES.map(({ state, health, example }) => ({ state, health, object: stored('SynthesisJob', example().object) })),
-};
-
-const objectsOf = (cases: readonly Case[]): readonly Stored[] => cases.map(({ object }) => object);
 const messageOf = ({ object }: Case, type: string): string | undefined =>
   object.status.conditions?.find((condition) => condition.type === type && condition.status === 'True')?.message;
 
@@ -86,7 +63,7 @@ function shippedCases(t: TestContext, kind: string, cases: readonly Case[]): voi
   const chosen = SHIPPED.flatMap((state) => cases.filter((each) => each.state === state));
   const verdicts = judgeHealth(t, objectsOf(chosen));
   if (!verdicts) return;
-  const inputs = chosen.map(({ state }) => `testdata/${state.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.yaml`);
+  const inputs = chosen.map(({ state }) => `testdata/${fileOf(state)}.yaml`);
   const tests = verdicts.map(({ argo }, at) => ({ healthStatus: argo, inputPath: inputs[at] }));
   const folder = join(ARGO, 'pggan.dev', kind);
   const files = new Map([
@@ -101,6 +78,8 @@ function shippedCases(t: TestContext, kind: string, cases: readonly Case[]): voi
   }
   for (const [path, content] of files) assert.equal(readFileSync(join(folder, path), 'utf8'), content, path);
   const there = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const names = there.map(({ parentPath, name }) => relative(folder, join(parentPath, name)));
+  const names = there
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)))
+    .filter((name) => !name.startsWith('actions/'));
   assert.deepEqual(names.sort(), [...files.keys(), 'health.lua'].sort());
 }

@@ -10,7 +10,14 @@ export const ARGO = join(ROOT, 'gitops/argo-cd');
 const FLUX = join(ROOT, 'gitops/flux/health-checks.yaml');
 
 type Said = { readonly status: string; readonly message?: string };
-export type Verdict = { readonly kstatus: Said; readonly argo: Said; readonly flux: Said };
+/** What Argo CD offers, and the object as the action leaves it where it is not disabled. */
+export type ArgoAction = { readonly disabled: boolean; readonly iconClass?: string; readonly result?: object };
+export type Verdict = {
+  readonly kstatus: Said;
+  readonly argo: Said;
+  readonly flux: Said;
+  readonly actions: Readonly<Record<string, ArgoAction>>;
+};
 
 /** One verdict for each object, in their order. Where the judge has not been built the test is skipped, and undefined is returned. */
 export function judgeHealth(t: Pick<TestContext, 'skip'>, objects: readonly object[]): readonly Verdict[] | undefined {

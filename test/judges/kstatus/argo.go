@@ -14,11 +14,23 @@ import (
 
 var argoStatuses = []string{"Healthy", "Progressing", "Degraded", "Suspended", "Missing", "Unknown"}
 
-// argoHealth runs health.lua as Argo CD does when an administrator has configured it: with the base and table libraries only, for a second at
-// most. Argo CD itself calls a deleted object Progressing before it asks; here the script is asked of those, too.
+// argoHealth asks health.lua. Argo CD itself calls a deleted object Progressing before it asks; here the script is asked of those, too.
 func argoHealth(object *unstructured.Unstructured, folder string) (*Health, error) {
 	kind := object.GroupVersionKind()
 	script := filepath.Join(folder, kind.Group, kind.Kind, "health.lua")
+	answer, err := runLua(object, script)
+	if err != nil {
+		return nil, err
+	}
+	health := &Health{Status: lua.LVAsString(answer.RawGetString("status")), Message: lua.LVAsString(answer.RawGetString("message"))}
+	if !slices.Contains(argoStatuses, health.Status) {
+		return nil, fmt.Errorf("%s returned the status %q, which Argo CD does not know", script, health.Status)
+	}
+	return health, nil
+}
+
+// runLua runs a script as Argo CD does when an administrator has configured it: with the base and table libraries only, for a second at most.
+func runLua(object *unstructured.Unstructured, script string) (*lua.LTable, error) {
 	source, err := os.ReadFile(script)
 	if err != nil {
 		return nil, err
@@ -44,11 +56,7 @@ func argoHealth(object *unstructured.Unstructured, folder string) (*Health, erro
 	if !ok {
 		return nil, fmt.Errorf("%s returned a %s, not a table", script, state.Get(-1).Type())
 	}
-	health := &Health{Status: lua.LVAsString(answer.RawGetString("status")), Message: lua.LVAsString(answer.RawGetString("message"))}
-	if !slices.Contains(argoStatuses, health.Status) {
-		return nil, fmt.Errorf("%s returned the status %q, which Argo CD does not know", script, health.Status)
-	}
-	return health, nil
+	return answer, nil
 }
 
 func toLua(state *lua.LState, value any) lua.LValue {

@@ -1,5 +1,6 @@
 // kstatus says what the tools that watch objects make of ours. Objects come as JSON, one a line; for each one line goes out:
-// the verdict of kstatus, of the Lua that is shipped for Argo CD, and of the CEL that is shipped for Flux.
+// the verdict of kstatus, of the Lua that is shipped for Argo CD, and of the CEL that is shipped for Flux; and what the actions that are shipped
+// for Argo CD make of the object.
 //
 //	kstatus -argo gitops/argo-cd -flux gitops/flux/health-checks.yaml < objects.jsonl
 package main
@@ -20,6 +21,8 @@ type Verdict struct {
 	Kstatus Health `json:"kstatus"`
 	Argo    Health `json:"argo"`
 	Flux    Health `json:"flux"`
+	// By name.
+	Actions map[string]Action `json:"actions,omitempty"`
 }
 
 // Health is what one tool makes of one object.
@@ -29,7 +32,7 @@ type Health struct {
 }
 
 func main() {
-	argoFolder := flag.String("argo", "", "folder of GROUP/KIND/health.lua, laid out as Argo CD's resource_customizations")
+	argoFolder := flag.String("argo", "", "folder of GROUP/KIND/health.lua and actions, laid out as Argo CD's resource_customizations")
 	fluxFile := flag.String("flux", "", "file of a Flux Kustomization with spec.healthCheckExprs")
 	flag.Parse()
 	if err := run(*argoFolder, *fluxFile); err != nil {
@@ -75,5 +78,9 @@ func judge(object *unstructured.Unstructured, argoFolder string, checks []fluxCh
 	if err != nil {
 		return nil, fmt.Errorf("Flux: %w", err)
 	}
-	return &Verdict{Kstatus: Health{result.Status.String(), result.Message}, Argo: *argo, Flux: *flux}, nil
+	actions, err := argoActions(object, argoFolder)
+	if err != nil {
+		return nil, fmt.Errorf("Argo CD: %w", err)
+	}
+	return &Verdict{Kstatus: Health{result.Status.String(), result.Message}, Argo: *argo, Flux: *flux, Actions: actions}, nil
 }

@@ -1,0 +1,3 @@
+-- It saves and stops.
+obj.spec.suspend = true
+return obj
