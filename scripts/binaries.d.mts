@@ -9,6 +9,8 @@ export type BinaryName =
   | 'kwok'
   | 'minio'
   | 'promtool'
+  | 'prometheus'
+  | 'definitions'
   | 'versitygw';
 /** The path at which a binary is, or will be. */
 export function binaryPath(name: BinaryName): string;

@@ -1,6 +1,7 @@
 // Builds the servers that tests run against, from Go modules at pinned versions, once per version and machine: etcd and Kubernetes for the
-// operator, MinIO and versitygw for stores, promtool for metrics, Helm for the chart; and kstatus, a judge whose sources are here. Plain
-// JavaScript for Node 20 without dependencies. `node scripts/binaries.mjs NAME...`
+// operator, MinIO and versitygw for stores, Prometheus and promtool for metrics, Helm for the chart; kstatus, a judge whose sources are here;
+// and the definitions of other projects' kinds of which we ship objects. Plain JavaScript for Node 20 without dependencies.
+// `node scripts/binaries.mjs NAME...`
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,30 @@ const KUBERNETES = 'v1.36.3';
 /** Version of the modules that Kubernetes publishes apart (k8s.io/api, ...). */
 const STAGING = 'v0.36.3';
 
+const PROMETHEUS = 'v0.316.0';
+
 const KSTATUS = join(import.meta.dirname, '../test/judges/kstatus');
+
+/** CustomResourceDefinitions of kinds of which chart, samples or gitops have objects, in the modules of those who define them. */
+const DEFINITIONS = [
+  {
+    module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+    files: ['podmonitors', 'prometheusrules', 'servicemonitors'].map(
+      (kind) => `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`,
+    ),
+  },
+  {
+    module: 'sigs.k8s.io/kueue@v0.15.2',
+    files: ['clusterqueues', 'localqueues', 'resourceflavors', 'workloadpriorityclasses'].map(
+      (kind) => `config/components/crd/bases/kueue.x-k8s.io_${kind}.yaml`,
+    ),
+  },
+  {
+    module: 'github.com/fluxcd/kustomize-controller@v1.9.6',
+    files: ['config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml'],
+  },
+  { module: 'github.com/argoproj/argo-cd/v3@v3.4.13', files: ['manifests/crds/application-crd.yaml'] },
+];
 
 /** Where each binary comes from. `kubernetes` binaries share one module, the others are installed by their package path. */
 const BINARIES = {
@@ -26,7 +50,9 @@ const BINARIES = {
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },
   minio: { version: 'v0.0.0-20260212201848-7aac2a2c5b7c', build: install('github.com/minio/minio') },
   versitygw: { version: 'v1.8.0', build: install('github.com/versity/versitygw/cmd/versitygw') },
-  promtool: { version: 'v0.316.0', build: install('github.com/prometheus/prometheus/cmd/promtool') },
+  promtool: { version: PROMETHEUS, build: install('github.com/prometheus/prometheus/cmd/promtool') },
+  prometheus: { version: PROMETHEUS, build: install('github.com/prometheus/prometheus/cmd/prometheus', ['-tags', 'remove_all_sd']) },
+  definitions: { version: sha256(JSON.stringify(DEFINITIONS)), build: collectDefinitions },
 };
 
 /** The path at which a binary is, or will be. */
@@ -78,10 +104,10 @@ function go(work, args, env = {}) {
   }
 }
 
-function install(pkg) {
+function install(pkg, flags = []) {
   return (work, _name, version) => {
     const bin = join(work, 'bin');
-    go(work, ['install', '-trimpath', '-ldflags', '-s -w', `${pkg}@${version}`], { GOBIN: bin });
+    go(work, ['install', ...flags, '-trimpath', '-ldflags', '-s -w', `${pkg}@${version}`], { GOBIN: bin });
     renameSync(join(bin, pkg.split('/').at(-1)), join(work, 'out'));
   };
 }
@@ -91,6 +117,19 @@ function digestOf(folder) {
   const hash = createHash('sha256');
   for (const file of readdirSync(folder).sort()) hash.update(`${file}\n`).update(readFileSync(join(folder, file)));
   return hash.digest('hex').slice(0, 16);
+}
+
+function sha256(text) {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+/** One file with all of them. */
+function collectDefinitions(work) {
+  const documents = DEFINITIONS.flatMap(({ module, files }) => {
+    const { Dir: folder } = JSON.parse(go(work, ['mod', 'download', '-json', module]));
+    return files.map((file) => readFileSync(join(folder, file), 'utf8'));
+  });
+  writeFileSync(join(work, 'out'), documents.join('\n---\n'));
 }
 
 function buildHere(folder) {

@@ -83,6 +83,9 @@ test('kubectl finds both kinds by category and trainings by the fields that are 
     'pggantraining.pggan.dev/quickstart',
     'pggantraining.pggan.dev/rsna-abnormal',
     'pggantraining.pggan.dev/rsna-normal',
+    'pggantraining.pggan.dev/rsna-normal-mig',
+    'pggantraining.pggan.dev/rsna-normal-queued',
+    'pggantraining.pggan.dev/rsna-normal-spot',
     'synthesisjob.pggan.dev/quickstart-32',
     'synthesisjob.pggan.dev/rsna-normal-6300',
   ]);

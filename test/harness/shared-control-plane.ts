@@ -37,7 +37,14 @@ const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 /** Creates the generated CustomResourceDefinitions and returns once their objects are served. @throws where the API server refuses one */
 export async function installKinds(admin: ApiClient): Promise<void> {
   const files = readdirSync(CRDS).filter((file) => file.endsWith('.yaml'));
-  const definitions = files.map((file) => parse(readFileSync(join(CRDS, file), 'utf8')) as Definition);
+  await installDefinitions(
+    admin,
+    files.map((file) => parse(readFileSync(join(CRDS, file), 'utf8')) as Definition),
+  );
+}
+
+/** Creates definitions and returns once their objects are served. @throws where the API server refuses one */
+export async function installDefinitions(admin: ApiClient, definitions: readonly Definition[]): Promise<void> {
   for (const definition of definitions) {
     const { status, body, warnings } = await admin.send('POST', `${DEFINITIONS}?fieldValidation=Strict`, definition);
     if (status !== 201 || warnings.length > 0)
@@ -46,7 +53,7 @@ export async function installKinds(admin: ApiClient): Promise<void> {
   for (const { metadata, spec } of definitions) {
     while (!(await established(admin, metadata.name))) await setTimeout(25);
     // Its handler is put up a moment after the condition is.
-    for (const { name } of spec.versions) {
+    for (const { name } of spec.versions.filter(({ served }) => served)) {
       while ((await admin.send('GET', `/apis/${spec.group}/${name}/${spec.names.plural}?limit=1`)).status !== 200) await setTimeout(25);
     }
   }
@@ -57,7 +64,7 @@ type Definition = {
   readonly spec: {
     readonly group: string;
     readonly names: { readonly plural: string };
-    readonly versions: readonly { readonly name: string }[];
+    readonly versions: readonly { readonly name: string; readonly served: boolean }[];
   };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 };
