@@ -175,6 +175,20 @@ test('a lease is taken by the first, and by the second only when the first has n
   assert.equal(server.lease?.spec?.leaseTransitions, 1);
 });
 
+test('who stands by leads within 15 s and one look after the leader has died, wherever its looks fall', async () => {
+  for (let offset = 0; offset < 3; offset += 0.2) {
+    const [time, server] = [new VirtualClock(), new LeaseServer()];
+    let dead = false;
+    join(server, time, 'first', { fate: () => ({ thereSeconds: 0, backSeconds: 0, ...(dead && { lost: 'request' as const }) }) });
+    await time.advance(offset);
+    const second = join(server, time, 'second');
+    await time.advance(20);
+    dead = true;
+    await time.advance(17.4);
+    assert.equal(second.leading, true, `it looked for the first time ${offset} s after the other`);
+  }
+});
+
 test('a process that was paused for longer than its lease knows at once that it may not act, and does not take the lease again', async () => {
   const [time, server] = [new VirtualClock(), new LeaseServer()];
   let pausedSeconds = 0;
