@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedJobs, lastProgress } from '../training/source.ts';
 import { observedShards } from '../synthesis/source.ts';
-import { type Listed, terminating as terminatingPods } from './observe.ts';
+import { endsNow, type Listed, terminating as terminatingPods } from './observe.ts';
 import { isDisrupted } from './pods.ts';
 import type { Job, JobSpec, Pod } from './wire.ts';
 
@@ -51,6 +51,19 @@ test('a Job without a pod says since when, and why its pods are refused', () => 
   const ended = pod({ phase: 'Failed', ...exit(75, { finishedAt: '2030-01-01T11:00:00Z' }) });
   const refused = observedJobs(listed([job()], [ended], new Map([['job-1', 'exceeded quota: gpus']]))).jobs[0]?.state;
   assert.deepEqual(refused, { kind: 'active', pod: { kind: 'none', since: '2030-01-01T11:00:00Z', message: 'exceeded quota: gpus' } });
+});
+
+test('a pod that has succeeded speaks for its Job until the Job has counted it, and for some seconds nothing is told of it alone', () => {
+  const succeeded = (finishedAt: string): Pod => pod({ phase: 'Succeeded', ...exit(0, { finishedAt }) });
+  const now = succeeded('2030-01-01T11:59:59Z');
+  assert.deepEqual(stateOf(job(), [now]), { kind: 'active', pod: { kind: 'running' } });
+  assert.equal(endsNow(listed([job()], [now])), true);
+  assert.equal(endsNow(listed([job()], [succeeded('2030-01-01T11:59:50Z')])), false, 'nobody counts it: that is told');
+  const met = job({ status: { succeeded: 1, conditions: [condition('SuccessCriteriaMet')] } });
+  assert.equal(endsNow(listed([met], [now])), true);
+  const complete = job({ status: { succeeded: 1, conditions: [condition('SuccessCriteriaMet'), condition('Complete')] } });
+  assert.equal(endsNow(listed([complete], [now])), false);
+  assert.equal(endsNow(listed([job()], [pod({ phase: 'Failed', ...exit(1, { finishedAt: '2030-01-01T11:59:59Z' }) })])), false);
 });
 
 test('the times of a Job tell how long it waited for its queue, and then for its pod; a pod from before its queue stopped it tells nothing', () => {

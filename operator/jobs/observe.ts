@@ -70,6 +70,16 @@ export function ownPods(listed: Listed): readonly Pod[] {
   return listed.pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uids.has(uid)));
 }
 
+/** A Job controller gathers ends of pods for a second before it counts them. */
+const COUNTED_WITHIN_SECONDS = 5;
+
+/** True in the moment between the good end of a pod and that of its Job: what could be told now is told with it, in one piece. */
+export function endsNow(listed: Listed): boolean {
+  const { ours } = whose(listed);
+  const ends = ours.filter((job) => finishOf(job) === undefined).flatMap((job) => uncounted(job, podsOf(job, listed)));
+  return ends.some((pod) => Math.abs(listed.now.getTime() - Date.parse(endedAt(pod))) < COUNTED_WITHIN_SECONDS * 1000);
+}
+
 /** Names of pods that have not ended. */
 export function unfinished(pods: readonly Pod[]): readonly string[] {
   return pods.filter((pod) => !hasEnded(pod)).map(nameOf);
@@ -98,14 +108,26 @@ function taskOf<T>(job: Job, parse: (task: unknown) => T | undefined): T {
   }
 }
 
+function finishOf({ status }: Job) {
+  return status?.conditions?.find(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True');
+}
+
 function stateOf(job: Job, pods: readonly Pod[], refusal: string | undefined, now: Date): JobState {
-  const end = job.status?.conditions?.find(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True');
+  const end = finishOf(job);
   if (end) {
     const finishedAt = job.status?.completionTime ?? end.lastTransitionTime ?? now.toISOString();
     return { kind: end.type === 'Complete' ? 'succeeded' : 'failed', finishedAt };
   }
   if (job.spec?.suspend) return { kind: job.metadata?.labels?.[QUEUE_LABEL] === undefined ? 'suspended' : 'queued' };
+  if (uncounted(job, pods).length > 0) return { kind: 'active', pod: { kind: 'running' } };
   return { kind: 'active', pod: liveliest(job, pods, refusal, now) };
+}
+
+/** Pods that have succeeded, of a Job that does not know yet. They speak for it until it does: it does not wait for another one. */
+function uncounted({ status }: Job, pods: readonly Pod[]): readonly Pod[] {
+  const succeeded = pods.filter((pod) => pod.status?.phase === 'Succeeded');
+  const met = status?.conditions?.some(({ type, status: is }) => type === 'SuccessCriteriaMet' && is === 'True') ?? false;
+  return met || succeeded.length > (status?.succeeded ?? 0) ? succeeded : [];
 }
 
 /** A Job that goes on after it was suspended starts anew: pods that ended before are of an earlier start. */

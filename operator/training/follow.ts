@@ -51,10 +51,12 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
       ? { verdict: verdict('hindered', reason, message) }
       : { verdict: verdict('waiting', reason, message), lookAgainSeconds: left };
   };
+  // One sentence for a pod that is not there yet and one that waits for a node: the status is not written anew for what passes in a second.
+  const waiting = `Job ${job.name} waits for its pod to start.`;
   switch (pod.kind) {
     case 'none': {
       const left = POD_PATIENCE_SECONDS - secondsSince(pod.since, now);
-      if (left > 0) return { verdict: verdict('working', 'Scheduling', `Job ${job.name} creates its pod.`), lookAgainSeconds: left };
+      if (left > 0) return { verdict: verdict('working', 'Scheduling', waiting), lookAgainSeconds: left };
       return overdue(
         pod.since,
         'PodsNotCreated',
@@ -62,7 +64,7 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
       );
     }
     case 'pending':
-      return { verdict: verdict('working', 'Scheduling', pod.message ?? `The pod of Job ${job.name} waits for a node.`) };
+      return { verdict: verdict('working', 'Scheduling', pod.message ?? waiting) };
     case 'lost':
       return overdue(pod.since, NODE_LOST, nodeLost(`Job ${job.name}'s pod`));
     case 'running':

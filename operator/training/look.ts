@@ -4,7 +4,7 @@ import { folderOf } from '../../crds/resolve.ts';
 import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { Cluster } from '../cluster.ts';
 import { ANNOTATIONS, type Component, LABELS } from '../jobs/metadata.ts';
-import { type Listed, observedJob, ownPods } from '../jobs/observe.ts';
+import { endsNow, type Listed, observedJob, ownPods } from '../jobs/observe.ts';
 import { hasEnded, outsidePod } from '../jobs/pods.ts';
 import { isTrue } from '../kube/conditions.ts';
 import type { Ear } from '../progress/heard.ts';
@@ -21,6 +21,8 @@ export type Look = {
   /** Whether the running process answers; undefined where none runs, or it is too early to say. */
   readonly reachable?: boolean;
   readonly initFromUri?: string;
+  /** A pod has ended well, and its Job is about to. */
+  readonly endsNow: boolean;
 };
 
 type Remembered = {
@@ -63,6 +65,7 @@ export function lookAt({ metadata, spec }: TrainingObject, cluster: Cluster, ear
       ...(runDeletion && { runDeletion }),
       ...(deletionRefused !== undefined && { runDeletionRefused: deletionRefused }),
     },
+    endsNow: endsNow(listed),
     ...(progress && { document: progress.document }),
     ...(reachable !== undefined && { reachable }),
     ...(source?.uri !== undefined && { initFromUri: source.uri }),

@@ -35,6 +35,8 @@ export type Operating = {
 
 const FINALIZER = 'pggan.dev/run';
 const PROGRESS_MANAGER = 'pggan-operator-progress';
+/** When a Job is looked at again whose pod has ended, should nobody tell of its own end. */
+const ENDS_SECONDS = 5;
 
 export function createTrainingReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
   const { kube, cluster } = operating;
@@ -65,6 +67,7 @@ async function oneRound(operating: Operating, stored: StoredTraining, memory: Me
   const { refusals, deletionRefused } = memory;
   const remembered = { foreign: memory.foreign.values(), refusals, ...(deletionRefused !== undefined && { deletionRefused }) };
   const look = lookAt(training, cluster, ear, remembered, now);
+  if (look.endsNow && !asksForMore(training)) return { result: { requeueAfterSeconds: ENDS_SECONDS }, released: false };
   const decided = await tried(operating, training, look, plan(training, look.seen, now), memory, now, signal);
   const status = completed(operating, training, look, decided, now);
   const enacted = await write(operating, stored, { look, decided, status, memory }, signal);
@@ -74,6 +77,11 @@ async function oneRound(operating: Operating, stored: StoredTraining, memory: Me
   const released = enacted.written !== 'outdated' && releases(recorder, stored, decided, enacted, memory);
   const waits = waitSeconds(enacted, decided, memory);
   return { result: waits === undefined ? {} : { requeueAfterSeconds: waits }, released };
+}
+
+/** True where somebody wants something that has not been looked at yet. */
+function asksForMore({ metadata, status }: TrainingObject): boolean {
+  return metadata.deletionTimestamp !== undefined || metadata.generation !== status?.observedGeneration;
 }
 
 /**

@@ -38,6 +38,12 @@ test('a phase that waited for its queue knows since when, until when, and when i
   );
 });
 
+test('of a Job without a queue nothing is told before its pod has started: the status is written once, not twice', () => {
+  assert.equal(after(ADMITTED), undefined);
+  assert.equal(after(ADMITTED, STARTED)?.seconds, 32 * 60);
+  assert.deepEqual(after(STARTED, job({ kind: 'admitted', at: at(50) }, 'job-2')), after(STARTED), 'the wait of its predecessor stays');
+});
+
 test('a Job that its queue stopped waits anew, and so does the next Job', () => {
   const stopped = job({ kind: 'queued', since: at(60) });
   const again = job({ kind: 'admitted', at: at(70), startedAt: at(71) });

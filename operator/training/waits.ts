@@ -14,6 +14,8 @@ export function waitOf(before: PhaseWait | undefined, { uid, createdAt, times }:
     case 'queued':
       return { job: uid, queuedAt: times.since };
     case 'admitted':
+      // Without a queue nobody asks when it was admitted before its pod starts: most do so at once, and both are written down together.
+      if (!known && times.startedAt === undefined) return before;
       return admitted(known, uid, createdAt, times);
   }
 }
