@@ -1,9 +1,10 @@
-/** `npm run bench -- step|data|checkpoint|quality|quality-plot|memory|metrics [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality|quality-plot|memory|metrics|fleet [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
 import { type CheckpointStoreResult, measureCheckpointStore } from './checkpoint-store.ts';
 import { type DataResult, type DataRunOptions, measureData } from './data.ts';
+import { type FleetResult, type FleetRunOptions, measureFleet } from './fleet.ts';
 import { memoryCases, stepCases, type Filter, type MemoryFilter, type StepCase } from './cases.ts';
 import { measureMemory, type MemoryResult } from './memory.ts';
 import { measureMetrics, type MetricsResult } from './metrics.ts';
@@ -144,6 +145,34 @@ program
     table.header();
     for (const each of trainings) table.row(await measureMetrics(each));
   });
+
+program
+  .command('fleet')
+  .description(
+    'what a training of eight phases costs the operator and its API server, as the fleet grows; on real controllers with fake GPUs',
+  )
+  .option('--json', 'lines of JSON', false)
+  .option('--trainings <list>', 'numbers of trainings, separated by commas', wholes, [100, 1000])
+  .option('--run-seconds <s>', 'how long a pod runs', whole, 2)
+  .option('--ttl-seconds <s>', 'how long ended Jobs are kept', whole, 86_400)
+  .option('--reconciles', 'measure the CPU of single reconciles, which takes some itself', false)
+  .action(async ({ trainings, json, ...options }: FleetRunOptions & { readonly trainings: readonly number[]; readonly json: boolean }) => {
+    const table = printer<FleetResult>(FLEET_COLUMNS, json, print);
+    table.header();
+    for (const each of trainings) table.row(await measureFleet(each, options));
+  });
+
+const FLEET_COLUMNS = [
+  { title: 'trainings', cell: (row: FleetResult) => String(row.trainings) },
+  { title: 'seconds', cell: (row: FleetResult) => figure(row.seconds) },
+  { title: 'writes/phase', cell: (row: FleetResult) => figure(row.writesPerPhase) },
+  { title: 'progress/training', cell: (row: FleetResult) => figure(row.progressPerTraining) },
+  { title: 'requests/training', cell: (row: FleetResult) => figure(row.requestsPerTraining) },
+  { title: 'CPU s/training', cell: (row: FleetResult) => figure(row.cpuSecondsPerTraining) },
+  { title: 'MiB', cell: (row: FleetResult) => figure(row.peakBytes / 2 ** 20) },
+  { title: 'fail-over s', cell: (row: FleetResult) => figure(row.failOverSeconds) },
+  { title: 'reconcile p99 ms', cell: ({ reconcile }: FleetResult) => figure(reconcile && reconcile.p99 * 1000) },
+];
 
 const METRICS_COLUMNS = [
   { title: 'trainings', cell: (row: MetricsResult) => String(row.trainings) },

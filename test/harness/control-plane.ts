@@ -1,4 +1,7 @@
-/** A real etcd and kube-apiserver on loopback ports of their own, with RBAC, an audit log and nothing else: no controller runs, no node is there. */
+/**
+ * A real etcd and kube-apiserver on loopback ports of their own, with RBAC, an audit log and nothing else: no controller runs, no node is there
+ * (cluster.ts adds them).
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -7,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { type Authority, type Certificate, createAuthority, type Identity } from './pki.ts';
-import { type ServerProcess, startServer } from './server-process.ts';
+import { flags, type ServerProcess, startServer } from './server-process.ts';
 
 export type ControlPlane = {
   readonly url: string;
@@ -19,7 +22,7 @@ export type ControlPlane = {
   /** The kubeconfig file of a member of system:masters, and a client of the same rights. */
   readonly kubeconfig: string;
   readonly admin: ApiClient;
-  /** Audit events (audit.k8s.io/v1, level Metadata) as JSON lines; each is written before its request is answered. */
+  /** Audit events (audit.k8s.io/v1) as JSON lines; each is written before its request is answered. */
   readonly auditLog: string;
   /** Writes the kubeconfig of a user and returns its path. Without roles that are bound to it a user may do next to nothing. */
   kubeconfigOf(identity: Identity): string;
@@ -29,21 +32,26 @@ export type ControlPlane = {
 
 export type ServerBinaries = { readonly etcd: string; readonly apiServer: string };
 
+export type ControlPlaneOptions = {
+  /** What the audit log tells of, and at which level: rules of an audit policy. Without them it tells the metadata of every request. */
+  readonly auditRules?: readonly object[];
+};
+
 const ADMIN: Identity = { user: 'admin', groups: ['system:masters'] };
 
 /** Starts both and returns once the API server says it is ready. Any number of them can run at the same time. */
-export async function startControlPlane(binaries: ServerBinaries): Promise<ControlPlane> {
+export async function startControlPlane(binaries: ServerBinaries, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   // A port that was free may be taken before its server is up.
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(binaries);
+      return await startOnce(binaries, options);
     } catch (error) {
       if (attempt === 3 || !String(error).includes('address already in use')) throw error;
     }
   }
 }
 
-async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPlane> {
+async function startOnce({ etcd, apiServer }: ServerBinaries, { auditRules = EVERYTHING }: ControlPlaneOptions): Promise<ControlPlane> {
   const folder = mkdtempSync(join(tmpdir(), 'pggan-control-plane-'));
   const pki = join(folder, 'pki');
   mkdirSync(pki);
@@ -56,7 +64,7 @@ async function startOnce({ etcd, apiServer }: ServerBinaries): Promise<ControlPl
   const admin = createApiClient(url, { ca: authority.ca, ...adminCertificate });
   const processes = [
     startServer(etcd, etcdArguments(folder, etcdPort, etcdPeerPort), join(folder, 'etcd.log')),
-    startServer(apiServer, apiServerArguments(folder, authority, etcdPort, port), join(folder, 'kube-apiserver.log')),
+    startServer(apiServer, apiServerArguments(folder, authority, etcdPort, port, auditRules), join(folder, 'kube-apiserver.log')),
   ];
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   // Where nobody stopped it: the kernel ends the servers with this process, but would leave their files.
@@ -138,11 +146,17 @@ function etcdArguments(folder: string, port: number, peerPort: number): readonly
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
-function apiServerArguments(folder: string, authority: Authority, etcdPort: number, port: number): readonly string[] {
+function apiServerArguments(
+  folder: string,
+  authority: Authority,
+  etcdPort: number,
+  port: number,
+  auditRules: readonly object[],
+): readonly string[] {
   const names = ['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'];
   const { certFile, keyFile } = authority.server('kube-apiserver', names);
   const policy = join(folder, 'audit-policy.json');
-  writeFileSync(policy, JSON.stringify(AUDIT_POLICY));
+  writeFileSync(policy, JSON.stringify(auditPolicy(auditRules)));
   return flags({
     'etcd-servers': `http://127.0.0.1:${etcdPort}`,
     'bind-address': '127.0.0.1',
@@ -161,20 +175,23 @@ function apiServerArguments(folder: string, authority: Authority, etcdPort: numb
     'audit-policy-file': policy,
     'audit-log-path': auditLogOf(folder),
     'audit-log-mode': 'blocking',
+    // In megabytes: beyond, a file is put aside and another begun.
+    'audit-log-maxsize': 100_000,
     profiling: false,
   });
 }
 
-const flags = (values: Readonly<Record<string, string | number | boolean>>): readonly string[] =>
-  Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+const EVERYTHING = [{ level: 'Metadata' }];
 
 /** Who did what to which object, and whether it was allowed: one event per request, at its end. Requests of the server itself are left out. */
-const AUDIT_POLICY = {
-  apiVersion: 'audit.k8s.io/v1',
-  kind: 'Policy',
-  omitStages: ['RequestReceived'],
-  rules: [{ level: 'None', users: ['system:apiserver'] }, { level: 'Metadata' }],
-};
+function auditPolicy(rules: readonly object[]): object {
+  return {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'None', users: ['system:apiserver'] }, ...rules],
+  };
+}
 
 const auditLogOf = (folder: string): string => join(folder, 'audit.jsonl');
 

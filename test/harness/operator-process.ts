@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ControlPlane } from './control-plane.ts';
 import type { Identity } from './pki.ts';
-import { type ServerProcess, startServer } from './server-process.ts';
+import { flags, type ServerProcess, startServer } from './server-process.ts';
 
 const MAIN = join(import.meta.dirname, '../../operator/main.ts');
 
@@ -15,12 +15,19 @@ export const OPERATOR: Identity = {
 
 /** Looks after some namespaces, with the rights of manifests/install.yaml, which must have been applied. Ended after the test. */
 export function startOperator(t: TestContext, plane: ControlPlane, ...namespaces: readonly [string, ...string[]]): ServerProcess {
-  const kubeconfig = plane.kubeconfigOf(OPERATOR);
-  const options = { namespace: namespaces.join(), 'trainer-image': 'pggan-trainer:test', cluster: 'test' };
-  const more = { 'telemetry-port': 0, 'poll-seconds': 1 };
-  const flags = Object.entries({ ...options, ...more }).map(([name, value]) => `--${name}=${value}`);
   const log = join(plane.folder, `operator-${namespaces[0]}.log`);
-  const server = startServer('env', [`KUBECONFIG=${kubeconfig}`, process.execPath, MAIN, ...flags], log);
+  const server = operatorProcess(plane.kubeconfigOf(OPERATOR), log, { namespace: namespaces.join(), 'poll-seconds': 1 });
   t.after(() => server.kill());
   return server;
+}
+
+/** A process that talks to the API server of `kubeconfig`, appends what it says to the file `log` and tells its metrics at some free port. */
+export function operatorProcess(
+  kubeconfig: string,
+  log: string,
+  more: Parameters<typeof flags>[0],
+  nodeFlags: readonly string[] = [],
+): ServerProcess {
+  const all = flags({ 'trainer-image': 'pggan-trainer:test', cluster: 'test', 'telemetry-port': 0, ...more });
+  return startServer('env', [`KUBECONFIG=${kubeconfig}`, process.execPath, ...nodeFlags, MAIN, ...all], log);
 }

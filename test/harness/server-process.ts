@@ -41,6 +41,10 @@ export function startServer(program: string, args: readonly string[], log: strin
   };
 }
 
+/** `--name=value` for each. */
+export const flags = (values: Readonly<Record<string, string | number | boolean>>): readonly string[] =>
+  Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+
 function spawnServer(
   program: string,
   args: readonly string[],

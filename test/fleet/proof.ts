@@ -1,0 +1,69 @@
+/** Proves of a fleet that has ended, from the audit log and from the objects that are left, that each Job was made once, and in its turn. */
+import assert from 'node:assert/strict';
+import type { Job, Pod } from '../../operator/kube/resource.ts';
+import type { StoredTraining } from '../../operator/training/stored.ts';
+import type { Requests } from './requests.ts';
+
+/** What is left of a fleet whose Jobs and pods have not expired. */
+export type Remains = { readonly trainings: readonly StoredTraining[]; readonly jobs: readonly Job[]; readonly pods: readonly Pod[] };
+
+/** `jobsOf` tells the Jobs that a training must have had, in this order. @throws AssertionError that names the offenders */
+export function assertEachJobOnce(
+  { jobsCreated, jobsByOthers, jobsDeleted }: Requests,
+  { trainings, jobs, pods }: Remains,
+  jobsOf: (training: string) => readonly string[],
+): void {
+  const wanted = trainings.map(({ metadata }) => jobsOf(metadata?.name ?? ''));
+  none('duplicate', repeated(jobsCreated));
+  none('skipped', without(wanted.flat(), jobsCreated));
+  none('unasked for', [...without(jobsCreated, wanted.flat()), ...jobsByOthers]);
+  none('deleted', jobsDeleted);
+  const places = new Map(jobsCreated.map((name, index) => [name, index]));
+  none(
+    'out of turn',
+    wanted.flatMap((names) => names.filter((name, at) => at > 0 && place(places, name) < place(places, names[at - 1] ?? ''))),
+  );
+
+  const uids = new Set(trainings.map(({ metadata }) => metadata?.uid));
+  none('orphaned', jobs.filter((job) => !isOwned(job, uids)).map(nameOf));
+  const jobUids = new Set(jobs.map(({ metadata }) => metadata?.uid));
+  none('orphaned pods', pods.filter((pod) => !isOwned(pod, jobUids)).map(nameOf));
+  none('begun before their predecessor had ended', overlapping(pods));
+}
+
+function none(what: string, names: readonly string[]): void {
+  assert.deepEqual(names.slice(0, 20), [], `${names.length} ${what}`);
+}
+
+function repeated(names: readonly string[]): readonly string[] {
+  const seen = new Set<string>();
+  return names.filter((name) => seen.has(name) || !seen.add(name));
+}
+
+function without(names: readonly string[], others: readonly string[]): readonly string[] {
+  const known = new Set(others);
+  return names.filter((name) => !known.has(name));
+}
+
+const place = (places: ReadonlyMap<string, number>, name: string): number => places.get(name) ?? -1;
+const nameOf = ({ metadata }: Job | Pod): string => metadata?.name ?? '';
+
+function isOwned({ metadata }: Job | Pod, uids: ReadonlySet<string | undefined>): boolean {
+  return metadata?.ownerReferences?.some(({ uid }) => uids.has(uid)) ?? false;
+}
+
+/** Pods that were made while another one of their training had not ended: each writes to the same run folder. */
+function overlapping(pods: readonly Pod[]): readonly string[] {
+  const byTraining = Map.groupBy(pods, ({ metadata }) => metadata?.labels?.['pggan.dev/training'] ?? '');
+  return [...byTraining.values()].flatMap((own) => {
+    const inTurn = own
+      .map((pod) => ({ pod, from: pod.metadata?.creationTimestamp ?? '', to: endOf(pod) }))
+      .sort((a, b) => (a.from < b.from ? -1 : 1));
+    return inTurn.filter(({ from }, at) => at > 0 && from < (inTurn[at - 1]?.to ?? '')).map(({ pod }) => nameOf(pod));
+  });
+}
+
+/** After all times, where it has not ended. */
+function endOf({ status }: Pod): string {
+  return status?.containerStatuses?.[0]?.state?.terminated?.finishedAt ?? '~';
+}

@@ -1,0 +1,105 @@
+/** Two processes of the operator, as a Deployment of two replicas: one leads, the other stands by; who is killed is started again at once. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Kube } from '../../operator/kube/client.ts';
+import { createReflector } from '../../operator/kube/reflector.ts';
+import { type Lease, LEASES } from '../../operator/kube/resource.ts';
+import { operatorProcess } from './operator-process.ts';
+import type { ServerProcess } from './server-process.ts';
+
+const LEASE = { namespace: 'pggan-system', name: 'pggan-operator' };
+
+/** What all processes of the pair have taken, those that were killed included. */
+export type Usage = { readonly cpuSeconds: number; readonly peakBytes: number };
+
+export type OperatorPair = {
+  /** Returns when one of them leads. */
+  leads(): Promise<void>;
+  /** kill -9 of the one that leads; returns the seconds until the other one led. */
+  killLeader(): Promise<number>;
+  usage(): Usage;
+  /** What the one that leads has said last. */
+  lastSaid(pattern: RegExp): Promise<string | undefined>;
+  stop(): Promise<void>;
+};
+
+export type PairOptions = {
+  /** The admin's client. */
+  readonly kube: Kube;
+  readonly kubeconfig: string;
+  readonly folder: string;
+  readonly flags: Parameters<typeof operatorProcess>[2];
+  readonly nodeFlags?: readonly string[];
+};
+
+export function startOperatorPair({ kube, kubeconfig, folder, flags, nodeFlags }: PairOptions): OperatorPair {
+  const start = (name: string): ServerProcess => operatorProcess(kubeconfig, join(folder, `operator-${name}.log`), flags, nodeFlags);
+  const operators = [start('a'), start('b')];
+  let past: Usage = { cpuSeconds: 0, peakBytes: 0 };
+  const stop = new AbortController();
+  let changed = Promise.withResolvers<void>();
+  const leases = createReflector<Lease, Lease>({
+    kube,
+    resource: LEASES,
+    namespace: LEASE.namespace,
+    project: (lease) => lease,
+    onChange: () => changed.resolve(),
+  });
+  const watching = leases.run(stop.signal);
+
+  const holder = (): string | undefined => leases.store.get(`${LEASE.namespace}/${LEASE.name}`)?.spec?.holderIdentity || undefined;
+  const leader = (): ServerProcess | undefined =>
+    operators.find((operator) => operator.running() && operator.lastSaid(/"instance":"([^"]+)"/) === holder());
+  /** Returns when one of them leads that is not `before`. */
+  async function leads(before?: string): Promise<ServerProcess> {
+    for (;;) {
+      if (stop.signal.aborted) throw new Error('the operators have been stopped');
+      const found = holder() === before ? undefined : leader();
+      if (found) return found;
+      changed = Promise.withResolvers();
+      await changed.promise;
+    }
+  }
+  const usage = (): Usage => operators.reduce((sum, { pid }) => together(sum, usageOf(pid)), past);
+
+  return {
+    usage,
+    leads: async () => void (await leads()),
+    async killLeader() {
+      const victim = await leads();
+      const identity = holder();
+      past = together(past, usageOf(victim.pid));
+      await victim.kill();
+      const killedAt = performance.now();
+      victim.restart();
+      await leads(identity);
+      return (performance.now() - killedAt) / 1000;
+    },
+    lastSaid: async (pattern) => (await leads()).lastSaid(pattern),
+    async stop() {
+      stop.abort();
+      changed.resolve();
+      for (const operator of operators) await operator.kill();
+      await watching;
+    },
+  };
+}
+
+function together(a: Usage, b: Usage): Usage {
+  return { cpuSeconds: a.cpuSeconds + b.cpuSeconds, peakBytes: Math.max(a.peakBytes, b.peakBytes) };
+}
+
+/** Ticks of /proc are hundredths of a second on Linux, whatever the kernel's own are. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time (user and system) and VmHWM, from /proc. */
+function usageOf(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return { cpuSeconds: (user + system) / TICKS_PER_SECOND, peakBytes: Number(kilobytes ?? 0) * 1024 };
+}
