@@ -40,13 +40,16 @@ const DEFINITIONS = [
 
 /** Where each binary comes from. `kubernetes` binaries share one module, the others are installed by their package path. */
 const BINARIES = {
+  coredns: { version: 'v1.14.2', build: install('github.com/coredns/coredns') },
   etcd: { version: 'v3.6.16', build: buildEtcd },
   'kube-apiserver': { version: KUBERNETES, build: buildKubernetes },
   'kube-controller-manager': { version: KUBERNETES, build: buildKubernetes },
+  'kube-proxy': { version: KUBERNETES, build: buildKubernetes },
   'kube-scheduler': { version: KUBERNETES, build: buildKubernetes },
   helm: { version: 'v4.3.1', build: install('helm.sh/helm/v4/cmd/helm') },
   kstatus: { version: digestOf(KSTATUS), build: buildHere(KSTATUS) },
   kubectl: { version: KUBERNETES, build: buildKubernetes },
+  kubelet: { version: KUBERNETES, build: buildKubernetes },
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },
   minio: { version: 'v0.0.0-20260212201848-7aac2a2c5b7c', build: install('github.com/minio/minio') },
   versitygw: { version: 'v1.8.0', build: install('github.com/versity/versitygw/cmd/versitygw') },

@@ -1,20 +1,19 @@
 // Prepares a checkout so that `npm start` and `npm test` need nothing else: packages, libtensorflow, the native addon and,
-// with --judges, the Python packages that tests use as independent judges. Plain JavaScript for Node 20, without dependencies:
-// it runs before anything is installed. A second run finds its stamps and does nothing.
+// with --judges, the Python packages that tests use as independent judges; --packages-only stops after the packages of npm. Plain
+// JavaScript for Node 20, without dependencies: it runs before anything is installed. A second run finds its stamps and does nothing.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cache, locked, log } from './cache.mjs';
+import { fetchLibtensorflow, libtensorflow } from './libtensorflow.mjs';
 import { reasonOf } from './reason.mjs';
 
-const TENSORFLOW = '2.19.1';
-const WHEEL_SHA256 = '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e750c476';
 const JUDGES = ['tensorflow-cpu==2.19.1', 'safetensors==0.6.2', 'onnxruntime==1.22.1'];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const tensorflow = join(cache, `tensorflow-cpu-${TENSORFLOW}`);
+const tensorflow = libtensorflow.folder;
 const judges = join(cache, `judges-${sha256(JUDGES.join('\n')).slice(0, 12)}`);
 
 function sha256(bytes) {
@@ -36,57 +35,6 @@ function packages() {
   writeFileSync(stamp, want);
 }
 
-/** Unpacks from the TensorFlow wheel what the addon is compiled and run against. */
-function libtensorflow() {
-  if (existsSync(join(tensorflow, 'complete'))) return;
-  log(`fetching libtensorflow ${TENSORFLOW} (252 MB, from the TensorFlow wheel)`);
-  const work = `${tensorflow}.${process.pid}.tmp`;
-  mkdirSync(work, { recursive: true });
-  try {
-    run('python3', [
-      '-m',
-      'pip',
-      'download',
-      '-q',
-      '--disable-pip-version-check',
-      '--no-deps',
-      '--only-binary=:all:',
-      '--python-version',
-      '3.12',
-      '--implementation',
-      'cp',
-      '--abi',
-      'cp312',
-      '--platform',
-      'manylinux_2_17_x86_64',
-      '-d',
-      work,
-      `tensorflow-cpu==${TENSORFLOW}`,
-    ]);
-    const wheel = join(work, readdirSync(work).find((name) => name.endsWith('.whl')) ?? '');
-    const got = sha256(readFileSync(wheel));
-    if (got !== WHEEL_SHA256) throw new Error(`the TensorFlow wheel has SHA-256 ${got}, expected ${WHEEL_SHA256}: refusing to use it`);
-    run('python3', [
-      '-c',
-      `
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as wheel:
-    for name in wheel.namelist():
-        if name in ('tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2') or name.startswith('tensorflow/include/'):
-            wheel.extract(name, sys.argv[2])
-`,
-      wheel,
-      work,
-    ]);
-    rmSync(wheel);
-    writeFileSync(join(work, 'complete'), '');
-    rmSync(tensorflow, { recursive: true, force: true });
-    renameSync(work, tensorflow);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
 /** Installs the native addon, compiled against that libtensorflow, unless it is there; cached by everything that goes into the result. */
 function addon() {
   const pkg = join(root, 'node_modules', '@tensorflow', 'tfjs-node-gpu');
@@ -103,7 +51,7 @@ function addon() {
   // A cache that has all of it is only read: it may be one that nobody here may write to.
   if (!existsSync(cached) || !existsSync(join(tensorflow, 'complete'))) {
     locked(join(cache, 'lock'), () => {
-      libtensorflow();
+      fetchLibtensorflow();
       if (!existsSync(cached)) compile(cached, pkg, sources, flags);
     });
   }
@@ -189,7 +137,7 @@ try {
   if (Number(process.versions.node.split('.')[0]) < 20) throw new Error(`Node ${process.versions.node} is too old: 20 or newer is needed`);
   locked(join(root, '.pggan-setup.lock'), () => {
     packages();
-    nativeBackend();
+    if (!process.argv.includes('--packages-only')) nativeBackend();
   });
   if (process.argv.includes('--judges')) judgePackages();
 } catch (error) {
