@@ -66,6 +66,7 @@ export function compileTrainer(root, layer) {
     encoding: 'utf8',
     maxBuffer: 1 << 26,
     stdio: ['ignore', 'pipe', 2],
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' },
   });
   for (const file of [probe, join(app, 'node_modules')]) unlinkSync(file);
 
