@@ -43,18 +43,18 @@ const countable = ({ type, format, enum: words }: Structural): boolean =>
   type === 'integer' || type === 'number' || type === 'boolean' || format === 'date-time' || words?.includes('True') === true;
 const scalar = ({ type }: Structural): boolean => type === 'string' || type === 'integer' || type === 'boolean';
 
+function labels(from: Structural, paths: Paths = {}): void {
+  for (const [label, path] of Object.entries(paths)) assert.ok(scalar(at(from, path) ?? assert.fail(`${label}: ${path.join('.')}`)), label);
+}
+
 for (const { groupVersionKind, labelsFromPath, metrics } of spec.resources) {
   test(`every path of the metrics of a ${groupVersionKind.kind} leads to a field that has a value`, () => {
     const kind = KINDS.find((one) => one.kind === groupVersionKind.kind) ?? assert.fail(groupVersionKind.kind);
     const { spec: definition } = customResourceDefinition(kind);
     assert.equal(groupVersionKind.group, definition.group);
     const version = definition.versions.find(({ name }) => name === groupVersionKind.version) ?? assert.fail(groupVersionKind.version);
-    const root = version.schema.openAPIV3Schema as Structural;
+    const root: Structural = version.schema.openAPIV3Schema;
     const object: Structural = { ...root, properties: { ...root.properties, metadata: METADATA } };
-    const labels = (from: Structural, paths: Paths = {}): void => {
-      for (const [label, path] of Object.entries(paths))
-        assert.ok(scalar(at(from, path) ?? assert.fail(`${label}: ${path.join('.')}`)), label);
-    };
     labels(object, labelsFromPath);
     for (const { name, each } of metrics) {
       if (each.info) labels(object, each.info.labelsFromPath);
