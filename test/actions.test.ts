@@ -81,6 +81,26 @@ for (const [kind, cases] of Object.entries(CASES)) {
   });
 }
 
+test('gitops/argo-cd/argocd-cm.yaml has all scripts, as an administrator would enter them', () => {
+  const read = (...path: string[]): string => readFileSync(join(ARGO, 'pggan.dev', ...path), 'utf8');
+  const data = Object.keys(CASES).flatMap((kind) => {
+    const definitions = ['suspend', 'resume', 'retry'].map((name) => ({ name, 'action.lua': read(kind, 'actions', name, 'action.lua') }));
+    const actions = yaml({ 'discovery.lua': read(kind, 'actions', 'discovery.lua'), definitions });
+    return [
+      [`resource.customizations.health.pggan.dev_${kind}`, read(kind, 'health.lua')],
+      [`resource.customizations.actions.pggan.dev_${kind}`, actions],
+    ];
+  });
+  const expected = `${PATCH_HEAD}${yaml({ data: Object.fromEntries(data) as object })}`;
+  const file = join(ARGO, 'argocd-cm.yaml');
+  if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(file, expected);
+  assert.equal(readFileSync(file, 'utf8'), expected);
+});
+
+const PATCH_HEAD = `# Made of the scripts below pggan.dev (PGGAN_WRITE_DOCS=1 node --test test/actions.test.ts writes it again). Do not edit.
+# kubectl -n argocd patch configmap argocd-cm --type merge --patch-file gitops/argo-cd/argocd-cm.yaml
+`;
+
 test('both kinds have the same actions, but for words', () => {
   const [training, synthesis] = Object.keys(CASES).map((kind) =>
     ['discovery.lua', 'suspend/action.lua', 'resume/action.lua', 'retry/action.lua'].map((file) =>
