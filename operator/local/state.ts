@@ -43,6 +43,8 @@ export type SynthesisState = Common & {
 
 export type RunState = TrainingState | SynthesisState;
 
+const ALWAYS_THERE = ['kind', 'name', 'namespace', 'uid', 'run', 'spec'] as const satisfies readonly (keyof RunState)[];
+
 /** The state of a folder; undefined where none was started. @throws {PgganError} UsageInvalid where the file is damaged. */
 export function readState(folder: string): RunState | undefined {
   const path = join(folder, STATE_FILE);
@@ -55,6 +57,8 @@ export function readState(folder: string): RunState | undefined {
   try {
     const state: RunState = JSON.parse(text);
     if (state.version !== 1) throw new Error(`its version is ${String(state.version)}, not 1`);
+    const lacking = ALWAYS_THERE.filter((field) => state[field] === undefined);
+    if (lacking.length > 0) throw new Error(`it lacks ${lacking.join(', ')}`);
     // A run in a folder is where its folder is now, wherever that was when this was written.
     const { run }: { readonly run?: string } = state;
     return run?.startsWith('s3://') ? state : { ...state, run: folderUri(folder) };

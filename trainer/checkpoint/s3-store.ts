@@ -106,7 +106,8 @@ export function s3Store(uri: string, options: S3StoreOptions = {}): Store {
     async readRange(key, start, end) {
       checkKey(key);
       const range = reach(deed('read', key, 'GET'), async () => bytesOf(await getRange(connection, root + key, start, end)));
-      return unless('noObject', range);
+      const inside = unless('emptyRange', range).then((bytes) => bytes ?? Buffer.alloc(0));
+      return unless('noObject', inside);
     },
     async write(key, parts, condition) {
       checkKey(key);

@@ -51,6 +51,7 @@ export async function storePromises(t: TestContext, { freshUri, open, env, effor
     assert.deepEqual(await store.head('checkpoints/000000000001/state.json'), entry);
     assert.deepEqual(await store.list(''), [entry]);
     assert.equal(String(await store.readRange('checkpoints/000000000001/state.json', 1, 99)), 'bc');
+    assert.equal((await store.readRange('checkpoints/000000000001/state.json', 50, 99))?.length, 0, 'nothing is there beyond the end');
     assert.equal(await store.readRange('none', 0, 1), undefined);
     assert.equal(String(await store.read('checkpoints/000000000001/state.json', 3)), 'abc');
     await assert.rejects(store.read('checkpoints/000000000001/state.json', 2), {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { judge } from '../../test/harness/judge.ts';
 import { temporaryFolder } from '../checkpoint/test-checkpoints.ts';
-import { formatTime, measuredLine, metricsLine, TIME_FIELDS, type Tick, tickLine } from './log.ts';
+import { formatTime, measuredLine, metricsLine, parseMetrics, TIME_FIELDS, type Tick, tickLine } from './log.ts';
 
 const tick: Tick = {
   tick: 4,
@@ -105,4 +105,9 @@ test('a tick of metrics.jsonl is one JSON object whose times can be told from th
     delete later[field];
   }
   assert.deepEqual(later, parsed);
+});
+
+test('what a person or a cut has left in a log of ticks is passed over', () => {
+  const line = metricsLine(tick);
+  assert.deepEqual(parseMetrics(`${line}\n# a note\n7\n\n${line.slice(0, 40)}\n${line}\n`), [JSON.parse(line), JSON.parse(line)]);
 });

@@ -63,12 +63,20 @@ export function metricsLine({ losses, scalars, metrics, time, ...tick }: Tick): 
   });
 }
 
-/** The ticks of a metrics.jsonl, as plain objects: it may have been written by another version. */
+/** The ticks of a metrics.jsonl, as plain objects: it may have been written by another version, or by a person. Lines that are no object are left out. */
 export function parseMetrics(text: string): readonly Readonly<Record<string, unknown>>[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  return text.split('\n').flatMap((line) => {
+    const tick = parsed(line);
+    return typeof tick === 'object' && tick !== null ? [tick as Readonly<Record<string, unknown>>] : [];
+  });
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A duration as the reference writes it: `59s`, `1m 00s`, `1h 00m 00s`, `1d 00h 00m`. */
