@@ -5,7 +5,7 @@ import { type Cluster, MANAGED, NAME_LABELS, projectJob, projectPod, withoutMana
 import { waitsFor, wakersOf } from './wake.ts';
 import type { JobConfig } from './jobs/pod.ts';
 import type { Kube } from './kube/client.ts';
-import { systemClock } from './kube/clock.ts';
+import { type Clock, systemClock } from './kube/clock.ts';
 import { createController } from './kube/controller.ts';
 import { createRecorder } from './kube/events.ts';
 import { createReflectors, type Reflectors } from './kube/reflectors.ts';
@@ -31,6 +31,8 @@ export type OperatorOptions = {
   /** Of this process alone. */
   readonly instance: string;
   readonly pollSeconds?: number;
+  /** By which pods are judged: how long one has been terminating, or a trainer has stood still. */
+  readonly clock?: Clock;
 };
 
 export interface Operator {
@@ -48,8 +50,7 @@ export interface Operator {
 }
 
 export function createOperator(options: OperatorOptions): Operator {
-  const { kube, log, metrics, config, namespaces = [], instance, pollSeconds } = options;
-  const clock = systemClock;
+  const { kube, log, metrics, config, namespaces = [], instance, pollSeconds, clock = systemClock } = options;
   const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
   const queues = { trainings: queueOf('pggantraining'), syntheses: queueOf('synthesisjob') };
   /** Half of a namespace is nothing to act on: its keys wait until all of it has been listed, and those of others do not. */

@@ -1,6 +1,6 @@
 /** The operator in the process of a test, for one namespace. */
 import type { TestContext } from 'node:test';
-import { createOperator } from '../../operator/operate.ts';
+import { createOperator, type OperatorOptions } from '../../operator/operate.ts';
 import { createLogger } from '../../operator/telemetry/log.ts';
 import { createMetrics } from '../../operator/telemetry/metrics.ts';
 import type { TransportOptions } from '../../operator/kube/transport.ts';
@@ -15,12 +15,27 @@ export const SPEC = {
   schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
 };
 
+type Given = Partial<TransportOptions> & Pick<OperatorOptions, 'clock' | 'pollSeconds'>;
+
 /** Runs until the test ends. */
-export async function runOperator(t: TestContext, { plane, namespace }: Scene, given: Partial<TransportOptions> = {}): Promise<void> {
+export async function runOperator(
+  t: TestContext,
+  { plane, namespace }: Scene,
+  { clock, pollSeconds, ...given }: Given = {},
+): Promise<void> {
   const kube = await openKube(t, plane, given);
   const config = { cluster: 'test', trainerImage: 'pggan-trainer:test', port: 8080 };
   const log = createLogger('silent');
-  const operator = createOperator({ kube, log, metrics: createMetrics(), config, namespaces: [namespace], instance: t.name });
+  const operator = createOperator({
+    kube,
+    log,
+    metrics: createMetrics(),
+    config,
+    namespaces: [namespace],
+    instance: t.name,
+    ...(clock && { clock }),
+    ...(pollSeconds !== undefined && { pollSeconds }),
+  });
   const stop = new AbortController();
   const running = Promise.all([operator.reflect(stop.signal), operator.lead(stop.signal)]);
   t.after(async () => {

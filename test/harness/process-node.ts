@@ -33,6 +33,10 @@ export interface ProcessNode {
   readonly mostAtOnce: number;
   /** kill -9 of a pod's process. */
   kill(pod: string): void;
+  /** The machine of a pod loses its network: it hears and tells nothing any more, and its process goes on. Others are not touched. */
+  lose(pod: string): void;
+  /** The process of a pod. */
+  pid(pod: string): number;
   /** Ends every process at once. */
   stop(): Promise<void>;
 }
@@ -46,6 +50,7 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
   const stop = new AbortController();
   const containers = new Map<string, Container>();
   const begun = new Set<string>();
+  const lost = new Set<string>();
   const addresses = new Set<string>();
   let mostAtOnce = 0;
 
@@ -54,6 +59,7 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
       const uid = pod.metadata?.uid ?? '';
       const container = containers.get(uid);
       const going = pod.metadata?.deletionTimestamp !== undefined;
+      if (lost.has(uid)) continue;
       if (container && going) end(container, pod.metadata?.deletionGracePeriodSeconds ?? 30);
       else if (!container && going) await remove(pod);
       else if (!begun.has(uid) && pod.status?.phase === 'Pending') await begin(pod, uid);
@@ -83,9 +89,9 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
       await patch(pod, statusOf('Running', { running: { startedAt: container.startedAt } }, served.address));
     }
     const { how, message } = await ended;
-    container.server?.close();
-    container.server?.closeAllConnections();
+    hangUp(container);
     containers.delete(uid);
+    if (lost.has(uid)) return;
     const said = message === undefined ? how.said : outside(message, options.claims);
     const terminated = {
       exitCode: exitCode(how),
@@ -98,6 +104,12 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
     // Where its deletion was asked for meanwhile, no event comes any more that would lead to it.
     const now = await kube.get(PODS, refOf(keyOf(pod))).catch(() => undefined);
     if (now?.metadata?.uid === uid && now.metadata.deletionTimestamp !== undefined) await remove(now);
+  }
+
+  function named(name: string): Container {
+    const found = [...containers.values()].find(({ pod }) => pod.metadata?.name === name);
+    if (!found) throw new Error(`no process of a pod ${name} runs`);
+    return found;
   }
 
   async function patch(pod: Pod, status: object): Promise<void> {
@@ -129,8 +141,14 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
       return mostAtOnce;
     },
     kill(name) {
-      for (const { pod, process } of containers.values()) if (pod.metadata?.name === name) process.kill();
+      named(name).process.kill();
     },
+    lose(name) {
+      const container = named(name);
+      lost.add(container.pod.metadata?.uid ?? '');
+      hangUp(container);
+    },
+    pid: (name) => named(name).process.pid ?? 0,
     async stop() {
       stop.abort();
       const all = [...containers.values()];
@@ -139,6 +157,12 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
       await controlled;
     },
   };
+}
+
+/** Nobody reaches it any more. */
+function hangUp({ server }: Container): void {
+  server?.close();
+  server?.closeAllConnections();
 }
 
 function end({ process }: Container, graceSeconds: number): void {

@@ -7,7 +7,7 @@ import { resolveTrainingRun } from '../../crds/resolve.ts';
 import type { TrainingRun } from '../../crds/run.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { validateManifest } from '../../crds/validate.ts';
-import { type Command, trainer, type TrainerSurroundings } from './pggan.ts';
+import { type Command, succeeded, trainer, type TrainerSurroundings } from './pggan.ts';
 import { isAlive } from './processes.ts';
 import { uriOf } from './tiny-training.ts';
 
@@ -24,6 +24,11 @@ export function runDocumentOf(manifest: string, run: string, resolution?: number
 /** Starts a trainer on it. */
 export function train(t: TestContext, run: TrainingRun, surroundings: TrainerSurroundings = {}): Command {
   return trainer(t, run, surroundings);
+}
+
+/** Trains a manifest of two resolutions to its end, with nobody to disturb it. */
+export async function trainUndisturbed(t: TestContext, manifest: string, run: string): Promise<void> {
+  for (const resolution of [4, 8]) await succeeded(train(t, runDocumentOf(manifest, run, resolution)));
 }
 
 /** Asks a trainer to stop once it has trained on `images` images, and returns its exit code. */
