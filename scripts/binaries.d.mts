@@ -9,6 +9,8 @@ export type BinaryName =
   | 'kstatus'
   | 'kubectl'
   | 'kubelet'
+  | 'kueue'
+  | 'kueue.yaml'
   | 'kwok'
   | 'minio'
   | 'promtool'

@@ -1,5 +1,5 @@
 // Builds the servers that tests run against, from Go modules at pinned versions, once per version and machine: etcd and Kubernetes for the
-// operator, MinIO and versitygw for stores, Prometheus and promtool for metrics, Helm for the chart; kstatus, a judge whose sources are here;
+// operator, Kueue for its queues, MinIO and versitygw for stores, Prometheus and promtool for metrics, Helm for the chart; kstatus, a judge whose sources are here;
 // and the definitions of other projects' kinds of which we ship objects. Plain JavaScript for Node 20 without dependencies.
 // `node scripts/binaries.mjs NAME...`
 import { execFileSync } from 'node:child_process';
@@ -14,6 +14,7 @@ const KUBERNETES = 'v1.36.3';
 const STAGING = 'v0.36.3';
 
 const PROMETHEUS = 'v0.316.0';
+const KUEUE = 'v0.15.2';
 
 const KSTATUS = join(import.meta.dirname, '../test/judges/kstatus');
 
@@ -50,6 +51,8 @@ const BINARIES = {
   kstatus: { version: digestOf(KSTATUS), build: buildHere(KSTATUS) },
   kubectl: { version: KUBERNETES, build: buildKubernetes },
   kubelet: { version: KUBERNETES, build: buildKubernetes },
+  kueue: { version: KUEUE, build: buildKueue },
+  'kueue.yaml': { version: KUEUE, build: gatherKueue },
   kwok: { version: 'v0.8.0', build: install('sigs.k8s.io/kwok/cmd/kwok') },
   minio: { version: 'v0.0.0-20260212201848-7aac2a2c5b7c', build: install('github.com/minio/minio') },
   versitygw: { version: 'v1.8.0', build: install('github.com/versity/versitygw/cmd/versitygw') },
@@ -136,7 +139,11 @@ function collectDefinitions(work) {
 }
 
 function buildHere(folder) {
-  return (work) => void go(folder, ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', '-o', join(work, 'out'), '.']);
+  return (work) => buildFrom(folder, '.', work);
+}
+
+function buildFrom(folder, pkg, work) {
+  go(folder, ['build', '-mod=readonly', '-trimpath', '-ldflags', '-s -w', '-o', join(work, 'out'), pkg]);
 }
 
 function buildEtcd(work, _name, version) {
@@ -148,6 +155,23 @@ function buildEtcd(work, _name, version) {
   go(work, ['get', `go.etcd.io/etcd/server/v3@${version}`]);
   go(work, ['mod', 'tidy']);
   go(work, ['build', '-trimpath', '-ldflags', '-s -w', '-o', join(work, 'out'), '.']);
+}
+
+/** Its go.mod replaces modules, which `go install` refuses: it is built in its own folder. */
+function buildKueue(work, _name, version) {
+  buildFrom(kueueFolder(work, version), './cmd/kueue', work);
+}
+
+/** Its kinds and its webhooks, as its repository has them: they name a Service, which whoever runs it has to change. */
+function gatherKueue(work, _name, version) {
+  const config = join(kueueFolder(work, version), 'config/components');
+  const kinds = readdirSync(join(config, 'crd/bases')).map((file) => join(config, 'crd/bases', file));
+  const parts = [...kinds.sort(), join(config, 'webhook/manifests.yaml')].map((file) => readFileSync(file, 'utf8'));
+  writeFileSync(join(work, 'out'), parts.join('\n---\n'));
+}
+
+function kueueFolder(work, version) {
+  return JSON.parse(go(work, ['mod', 'download', '-json', `sigs.k8s.io/kueue@${version}`])).Dir;
 }
 
 /** k8s.io/kubernetes cannot be imported as it stands: its staging modules need replace directives, which its own go.mod lists. */
