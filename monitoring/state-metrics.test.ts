@@ -43,7 +43,7 @@ const countable = ({ type, format, enum: words }: Structural): boolean =>
   type === 'integer' || type === 'number' || type === 'boolean' || format === 'date-time' || words?.includes('True') === true;
 const scalar = ({ type }: Structural): boolean => type === 'string' || type === 'integer' || type === 'boolean';
 
-function labels(from: Structural, paths: Paths = {}): void {
+function assertLabels(from: Structural, paths: Paths = {}): void {
   for (const [label, path] of Object.entries(paths)) assert.ok(scalar(at(from, path) ?? assert.fail(`${label}: ${path.join('.')}`)), label);
 }
 
@@ -53,17 +53,17 @@ for (const { groupVersionKind, labelsFromPath, metrics } of spec.resources) {
     const { spec: definition } = customResourceDefinition(kind);
     assert.equal(groupVersionKind.group, definition.group);
     const version = definition.versions.find(({ name }) => name === groupVersionKind.version) ?? assert.fail(groupVersionKind.version);
-    const root: Structural = version.schema.openAPIV3Schema;
+    const root = version.schema.openAPIV3Schema;
     const object: Structural = { ...root, properties: { ...root.properties, metadata: METADATA } };
-    labels(object, labelsFromPath);
+    assertLabels(object, labelsFromPath);
     for (const { name, each } of metrics) {
-      if (each.info) labels(object, each.info.labelsFromPath);
+      if (each.info) assertLabels(object, each.info.labelsFromPath);
       if (!each.gauge) continue;
       const { path, valueFrom = [], labelsFromPath: own } = each.gauge;
       const found = at(object, path) ?? assert.fail(`${name}: ${path.join('.')}`);
       const entry = found.items ?? found;
       assert.ok(countable(at(entry, valueFrom) ?? assert.fail(`${name}: ${valueFrom.join('.')}`)), name);
-      labels(entry, own);
+      assertLabels(entry, own);
     }
   });
 }

@@ -81,8 +81,9 @@ for (const [kind, cases] of Object.entries(CASES)) {
   });
 }
 
+const read = (...path: string[]): string => readFileSync(join(ARGO, 'pggan.dev', ...path), 'utf8');
+
 test('gitops/argo-cd/argocd-cm.yaml has all scripts, as an administrator would enter them', () => {
-  const read = (...path: string[]): string => readFileSync(join(ARGO, 'pggan.dev', ...path), 'utf8');
   const data = Object.keys(CASES).flatMap((kind) => {
     const definitions = ['suspend', 'resume', 'retry'].map((name) => ({ name, 'action.lua': read(kind, 'actions', name, 'action.lua') }));
     const actions = yaml({ 'discovery.lua': read(kind, 'actions', 'discovery.lua'), definitions });

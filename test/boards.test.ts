@@ -19,10 +19,10 @@ import { startPrometheus } from './harness/prometheus.ts';
 const PICTURE = join(import.meta.dirname, '../docs/images/training-board.png');
 /** The picture is of a run that is long enough to be looked at. */
 const DRAWS = process.env['PGGAN_WRITE_PICTURES'] === '1';
-const RESOLUTION = DRAWS ? 32 : 8;
+const RESOLUTION = DRAWS ? 16 : 8;
 const SPEC = DRAWS
   ? {
-      totalKimg: 24,
+      totalKimg: 18,
       schedule: { trainKimg: 3, transitionKimg: 3, minibatchBase: 16, tickKimgBase: 1 },
       checkpoints: { everyKimg: 2, everySeconds: 20 },
     }

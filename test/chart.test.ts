@@ -33,6 +33,7 @@ const everything = (research: string, radiology: string) => ({
   watchNamespaces: [research, radiology],
   pollSeconds: 60,
   logLevel: 'debug',
+  allowed: { imagePrefixes: ['registry.example/pggan/'], serviceAccounts: ['trainer'] },
   serviceAccount: { name: 'grower', annotations: { 'example.com/role': 'grower' } },
   replicas: 3,
   resources: { requests: { cpu: 1 }, limits: { memory: '1Gi' } },
@@ -120,6 +121,7 @@ test('a value that cannot be meant is refused with its name', async (t) => {
     [{ watchNamespaces: ['research', 'research'] }, /at '\/watchNamespaces': items at 0 and 1 are equal/],
     [{ networkPolicy: { trainers: { storePorts: [0] } } }, /at '\/networkPolicy\/trainers\/storePorts\/0': minimum/],
     [{ replicaCount: 3 }, /at '': additional properties 'replicaCount' not allowed/],
+    [{ allowed: { imagePrefixes: ['registry.example/pggan'] } }, /at '\/allowed\/imagePrefixes\/0': .* does not match pattern/],
     [{ metrics: { prometheusRule: { runbooks: 'docs/' } } }, /at '\/metrics\/prometheusRule\/runbooks': 'docs\/' does not match pattern/],
     [{ metrics: { service: { enabled: 'yes' } } }, /at '\/metrics\/service\/enabled': got string, want boolean/],
     [
@@ -245,6 +247,49 @@ test('manifests/trainer-network.yaml is the policy that the chart gives the trai
   assert.deepEqual(withoutInstance(byHand.spec), withoutInstance(ofChart?.spec));
 });
 
+const image = (name: string) => ({ template: { image: name, serviceAccountName: 'trainer' } });
+
+test('with allowed images and accounts the API server refuses others by name, and lets the operator take its finalizer off what is there', async (t) => {
+  const at = await scene(t);
+  const [run, render] = [at && kubectl(t, at.plane), helm(t)];
+  if (!at || !run || !render) return;
+  const { namespace } = at;
+  const given = {
+    kind: 'PGGANTraining',
+    apiVersion: 'pggan.dev/v1alpha1',
+    metadata: { name: 'a', namespace, finalizers: ['pggan.dev/x'] },
+  };
+  const sample = parse(readFileSync(join(MANIFESTS, 'samples/quickstart.yaml'), 'utf8')) as { readonly spec: object };
+  const training = (spec: object, of: object = given): string => JSON.stringify({ ...of, spec: { ...sample.spec, ...spec } });
+  const before = training(image('elsewhere.example/trainer:1'));
+  await done(run, ['apply', '-f', '-'], before);
+
+  const allowed = { imagePrefixes: ['registry.example/pggan/'], serviceAccounts: ['trainer'] };
+  const objects = objectsIn(await template(render, { watchNamespaces: [namespace], allowed }));
+  const policies = objects.filter(({ kind }) => kind.startsWith('ValidatingAdmissionPolicy'));
+  assert.equal(policies.length, 4);
+  await done(run, ['apply', '-f', '-'], policies.map((policy) => JSON.stringify(policy)).join('\n---\n'));
+  const other = { ...given, metadata: { name: 'b', namespace } };
+  const tried = (spec: object) => run(['apply', '--dry-run=server', '-f', '-'], training(spec, other));
+  const bad = { template: { image: 'elsewhere.example/trainer:1' } };
+  // A policy is heard of a moment after it is there.
+  await until(async () => (await tried(bad)).code !== 0);
+
+  const refused: readonly (readonly [object, RegExp])[] = [
+    [bad, /spec\.template\.image must be one that this cluster allows: registry\.example\/pggan\//],
+    [{ template: { image: 'registry.example/pggan-evil/trainer:1' } }, /spec\.template\.image must be/],
+    [{ phases: [{ resolution: 8, template: { image: 'x:1' } }] }, /spec\.phases\[\]\.template\.image must be/],
+    [{ template: { serviceAccountName: 'admin' } }, /spec\.template\.serviceAccountName must be one .*: trainer/],
+  ];
+  for (const [spec, message] of refused) assert.match((await tried(spec)).stderr, message);
+  const phases = [{ resolution: 8, template: { image: 'registry.example/pggan/trainer@sha256:0' } }];
+  for (const spec of [{}, image('registry.example/pggan/trainer:1'), { phases }]) assert.equal((await tried(spec)).code, 0);
+
+  await done(run, ['patch', 'pgt', 'a', '-n', namespace, '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  const edited = await run(['patch', 'pgt', 'a', '-n', namespace, '--type=merge', '-p', '{"spec":{"totalKimg":100}}']);
+  assert.match(edited.stderr, /this cluster allows/);
+});
+
 test('a release is installed, changed and removed; its kinds stay, with every object', async (t) => {
   const [etcd, apiServer] = [binary(t, 'etcd'), binary(t, 'kube-apiserver')];
   if (etcd === undefined || apiServer === undefined) return;
@@ -312,8 +357,8 @@ test('with the rights of two namespaces the operator looks after these, and asks
 });
 
 /** The output of a command that has to succeed. */
-async function done(command: Command, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await command(args);
+async function done(command: Command, args: readonly string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await command(args, input);
   assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
   return stdout;
 }

@@ -22,7 +22,9 @@ const anchorsOf = (page: string): ReadonlySet<string> =>
 
 for (const page of PAGES)
   test(`the links of ${relative(ROOT, page)} lead somewhere`, () => {
-    const text = readFileSync(page, 'utf8').replaceAll(/^```[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
+    const text = readFileSync(page, 'utf8')
+      .replaceAll(/^```[^]*?^```/gm, '')
+      .replaceAll(/`[^`\n]*`/g, '');
     for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(link)) continue;
       const [path = '', anchor] = link.split('#');
