@@ -56,7 +56,7 @@ async function startOnce({ etcd, apiServer }: ServerBinaries, { auditRules = EVE
   const pki = join(folder, 'pki');
   mkdirSync(pki);
   const authority = createAuthority(pki);
-  const [etcdPort, etcdPeerPort, port] = await freePorts();
+  const [etcdPort = 0, etcdPeerPort = 0, port = 0] = await freePorts(3);
   const url = `https://127.0.0.1:${port}`;
   const adminCertificate = authority.client(ADMIN);
   const kubeconfigOf = ({ user }: Identity, certificate: Certificate): string =>
@@ -110,9 +110,9 @@ async function ready(admin: ApiClient, processes: readonly ServerProcess[]): Pro
   }
 }
 
-/** Three ports that were free at once, so that they differ. */
-async function freePorts(): Promise<readonly [number, number, number]> {
-  const servers = [createServer(), createServer(), createServer()];
+/** Ports that were free at once, so that they differ. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
   for (const server of servers) {
     server.listen(0, '127.0.0.1');
@@ -121,8 +121,7 @@ async function freePorts(): Promise<readonly [number, number, number]> {
     if (typeof address === 'object' && address) ports.push(address.port);
   }
   for (const server of servers) server.close();
-  const [a = 0, b = 0, c = 0] = ports;
-  return [a, b, c];
+  return ports;
 }
 
 function etcdArguments(folder: string, port: number, peerPort: number): readonly string[] {

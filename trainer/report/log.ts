@@ -67,7 +67,7 @@ export function metricsLine({ losses, scalars, metrics, time, ...tick }: Tick): 
 export function parseMetrics(text: string): readonly Readonly<Record<string, unknown>>[] {
   return text.split('\n').flatMap((line) => {
     const tick = parsed(line);
-    return typeof tick === 'object' && tick !== null ? [tick as Readonly<Record<string, unknown>>] : [];
+    return typeof tick === 'object' && tick !== null ? [{ ...tick }] : [];
   });
 }
 
