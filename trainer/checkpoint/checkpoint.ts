@@ -62,7 +62,7 @@ export async function saveCheckpoint(store: Store, content: CheckpointContent, g
   const { images, state, parent } = content;
   if (state.images !== images) throw new RangeError(`a checkpoint after ${images} images cannot hold a state after ${state.images}`);
   await guard();
-  if (parent?.manifest.images === images) return amend(store, parent, content, guard);
+  if (parent?.manifest.images === images && parent.ref.uri.startsWith(`${store.uri}/`)) return amend(store, parent, content, guard);
 
   const key = checkpointKey(images);
   // A damaged checkpoint may stand here, left behind by what was resumed.

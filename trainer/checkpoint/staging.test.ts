@@ -37,6 +37,18 @@ test('what continues the newest checkpoint goes into the store, with its log lin
   assert.deepEqual(await fileStore(folder).list(''), []);
 });
 
+test('the end of a phase that was saved already, but not as its end, is told the store, with its log lines', async (t) => {
+  const { store, at20, folder } = await run(t);
+  const end = someCheckpoint(20, 2, { parent: at20, phaseEnd: 4 });
+  await stage(folder, end);
+  assert.ok(await loadNewestCheckpoint(fileStore(folder)), 'what waits is whole');
+  assert.match((await uploadStaged(folder, store, mayWrite)) ?? '', /after 20 images.* was saved first/);
+  const { checkpoint } = (await loadNewestCheckpoint(store)) ?? assert.fail();
+  assert.deepEqual({ ...checkpoint.manifest, segments: [] }, { ...at20.manifest, phaseEnd: 4, segments: [] });
+  assert.equal((await joinLogs(store, undefined, assert.fail))['log.txt'], 'tick at 10\ntick at 20\ntick at 20\n');
+  assert.deepEqual(await fileStore(folder).list(''), []);
+});
+
 test('the last checkpoint of a run brings the final network along', async (t) => {
   const { store, at20, folder } = await run(t);
   const content = { ...of(3, 30, at20), finalNetwork: { model: 'the averaged generator' } };

@@ -60,7 +60,9 @@ export async function uploadStaged(folder: string, store: Store, guard: Guard): 
     await clearStaged(folder);
     return `${text} was dropped: the run has gone on without it`;
   }
-  await saveCheckpoint(store, contentOf(staged), guard);
+  const content = contentOf(staged);
+  // After the images of the newest one it says more of that: the end of a phase, and further lines.
+  await saveCheckpoint(store, newest?.manifest.images === content.images ? { ...content, parent: newest } : content, guard);
   await clearStaged(folder);
   return `${text} was saved first`;
 }
@@ -93,7 +95,8 @@ async function readStaged(folder: string): Promise<Staged | string | undefined> 
 function continues({ manifest, state }: LoadedCheckpoint, newest: CommittedCheckpoint | undefined, store: Store): boolean {
   // A run without checkpoints: its first one has no parent in it, but that of a fork has one elsewhere.
   if (!newest) return !manifest.parent?.uri.startsWith(`${store.uri}/`);
-  if (newest.manifest.images >= manifest.images) return false;
+  if (newest.manifest.images > manifest.images) return false;
+  if (newest.manifest.images === manifest.images) return manifest.parent?.digest === newest.ref.digest;
   return manifest.parent?.digest === newest.ref.digest || nameOf(newest.manifest, 'state') === fileName('state', state.attempt);
 }
 
