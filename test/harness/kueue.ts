@@ -32,8 +32,10 @@ export async function startKueue(t: TestContext, plane: ControlPlane, { kueue, m
   const certificates = makeCertificates(folder);
   const [webhookPort = 0, healthPort = 0] = await freePorts(2);
   const created = async (path: string, object: object): Promise<void> => {
-    const { status, body } = await plane.admin.send('POST', path, object);
-    if (status !== 201) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
+    let { status, body } = await plane.admin.send('POST', path, object);
+    // A busy machine takes longer over kinds of this size than a request may; what was made all the same is there the next time.
+    while (status === 504) ({ status, body } = await plane.admin.send('POST', path, object));
+    if (status !== 201 && status !== 409) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
   };
   await created('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   const stringData = Object.fromEntries(Object.entries(certificates).map(([name, file]) => [name, readFileSync(file, 'utf8')]));
