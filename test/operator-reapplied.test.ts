@@ -1,9 +1,10 @@
 /** A training that is deleted and applied again and again, with real trainer processes: what the API server tells of its pods. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { isKubeError } from '../operator/kube/errors.ts';
-import { JOBS, PODS } from '../operator/kube/resource.ts';
+import { JOBS, type KubeObject, PODS } from '../operator/kube/resource.ts';
 import { TRAININGS } from '../operator/training/stored.ts';
 import { assertEqualWeights } from './harness/compare.ts';
 import { until } from './harness/kube.ts';
@@ -32,6 +33,7 @@ test('deleted and applied again in a loop, politely and by force, it never has t
   await trainUndisturbed(t, workspace.manifest('tiny', 'undisturbed'), reference);
   await runOperator(t, at, { pollSeconds: 1 });
   const pods = await watchPods(t, kube, namespace);
+  playGarbageCollector(t, at);
   const uids = new Set<string | undefined>();
 
   for (const way of WAYS)
@@ -45,7 +47,6 @@ test('deleted and applied again in a loop, politely and by force, it never has t
       if (way === 'by force') await withoutFinalizers(at, deleting);
       const { code, stderr } = await deleting;
       assert.equal(code, 0, stderr);
-      if (way === 'by force') void collectGarbage(at, metadata?.uid ?? '');
     }
   assert.equal(uids.size, WAYS.length * POINTS.length, 'each was another object');
 
@@ -73,19 +74,40 @@ async function withoutFinalizers({ kube, namespace }: Stage, gone: Promise<unkno
   });
 }
 
-/** What the garbage collector does with the Jobs of an object that is gone, and with their pods, which it does not wait for. */
-async function collectGarbage({ kube, namespace }: Stage, uid: string): Promise<void> {
-  const { items } = await kube.list(JOBS, { namespace });
-  for (const { metadata } of items.filter(({ metadata }) => metadata?.ownerReferences?.some((owner) => owner.uid === uid))) {
-    await kube
-      .delete(JOBS, { namespace, name: metadata?.name ?? '' }, { propagation: 'Background', uid: metadata?.uid ?? '' })
-      .catch(ignoreGone);
-    const { items: pods } = await kube.list(PODS, { namespace });
-    for (const pod of pods.filter((each) => each.metadata?.ownerReferences?.some((owner) => owner.uid === metadata?.uid)))
-      await kube.delete(PODS, { namespace, name: pod.metadata?.name ?? '' }).catch(ignoreGone);
-  }
+/** The garbage collector's part, until the test ends: what belongs to an object that is gone goes, too, and nobody waits for it. */
+function playGarbageCollector(t: TestContext, at: Stage): void {
+  const stop = new AbortController();
+  const played = (async () => {
+    while (!stop.signal.aborted) {
+      await collectGarbage(at).catch(ignoreGone);
+      await setTimeout(100);
+    }
+  })();
+  t.after(async () => {
+    stop.abort();
+    await played;
+  });
 }
 
+/** Owners are listed after what they own: one that is not there by then is gone. */
+async function collectGarbage({ kube, namespace }: Stage): Promise<void> {
+  const { items: pods } = await kube.list(PODS, { namespace });
+  const { items: jobs } = await kube.list(JOBS, { namespace });
+  const { items: trainings } = await kube.list(TRAININGS, { namespace });
+  for (const { metadata } of orphans(jobs, trainings))
+    await kube.delete(JOBS, { namespace, name: metadata?.name ?? '' }, { propagation: 'Background', uid: metadata?.uid ?? '' });
+  for (const { metadata } of orphans(pods, jobs))
+    await kube.delete(PODS, { namespace, name: metadata?.name ?? '' }, { uid: metadata?.uid ?? '' });
+}
+
+function orphans(objects: readonly KubeObject[], owners: readonly KubeObject[]): readonly KubeObject[] {
+  const uids = new Set(owners.map(({ metadata }) => metadata?.uid));
+  return objects.filter(
+    ({ metadata }) => metadata?.deletionTimestamp === undefined && metadata?.ownerReferences?.every(({ uid }) => !uids.has(uid)),
+  );
+}
+
+/** Also a server whose test is over. */
 function ignoreGone(error: unknown): void {
-  if (!isKubeError(error, 'NotFound', 'Conflict')) throw error;
+  if (!isKubeError(error, 'NotFound', 'Conflict', 'Unavailable')) throw error;
 }

@@ -43,8 +43,10 @@ export async function watchPods(t: TestContext, kube: Kube, namespace: string): 
     return moments;
   };
   return {
-    moments,
-    mostAtOnce: (training) => Math.max(0, ...moments.map(({ unfinished }) => unfinished.filter((pod) => labelOf(pod) === training).length)),
+    get moments() {
+      return whole();
+    },
+    mostAtOnce: (training) => Math.max(0, ...whole().map(({ unfinished }) => unfinished.filter((pod) => labelOf(pod) === training).length)),
     exitCodes(prefix) {
       const codes = whole().flatMap(({ pod: { metadata, status } }) => {
         const code = status?.containerStatuses?.[0]?.state?.terminated?.exitCode;
