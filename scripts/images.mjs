@@ -50,6 +50,7 @@ function build(name, archive, tag) {
     'bud',
     '--layers',
     '--quiet',
+    '--identity-label=false',
     `--timestamp=${seconds}`,
     `--file=${join(root, dockerfile)}`,
     ...(context === '.' ? [`--ignorefile=${join(root, '.dockerignore')}`] : []),
