@@ -1,6 +1,6 @@
 /**
- * A real etcd and kube-apiserver on loopback ports of their own, with RBAC, an audit log and nothing else: no controller runs, no node is there
- * (cluster.ts adds them).
+ * A real etcd and kube-apiserver on ports of their own, with RBAC, an audit log and nothing else: no controller runs, no node is there
+ * (cluster.ts and node-cluster.ts add them). The API server listens on a loopback address, unless nodes are to reach it.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -35,9 +35,13 @@ export type ServerBinaries = { readonly etcd: string; readonly apiServer: string
 export type ControlPlaneOptions = {
   /** What the audit log tells of, and at which level: rules of an audit policy. Without them it tells the metadata of every request. */
   readonly auditRules?: readonly object[];
+  /** Of this machine, on which the API server listens; pods find it behind the Service `kubernetes` where it is no loopback address. */
+  readonly address?: string;
 };
 
 const ADMIN: Identity = { user: 'admin', groups: ['system:masters'] };
+
+const LOOPBACK = '127.0.0.1';
 
 /** Starts both and returns once the API server says it is ready. Any number of them can run at the same time. */
 export async function startControlPlane(binaries: ServerBinaries, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
@@ -51,20 +55,27 @@ export async function startControlPlane(binaries: ServerBinaries, options: Contr
   }
 }
 
-async function startOnce({ etcd, apiServer }: ServerBinaries, { auditRules = EVERYTHING }: ControlPlaneOptions): Promise<ControlPlane> {
+async function startOnce(
+  { etcd, apiServer }: ServerBinaries,
+  { auditRules = EVERYTHING, address = LOOPBACK }: ControlPlaneOptions,
+): Promise<ControlPlane> {
   const folder = mkdtempSync(join(tmpdir(), 'pggan-control-plane-'));
   const pki = join(folder, 'pki');
   mkdirSync(pki);
   const authority = createAuthority(pki);
   const [etcdPort = 0, etcdPeerPort = 0, port = 0] = await freePorts(3);
-  const url = `https://127.0.0.1:${port}`;
+  const url = `https://${address}:${port}`;
   const adminCertificate = authority.client(ADMIN);
   const kubeconfigOf = ({ user }: Identity, certificate: Certificate): string =>
     writeKubeconfig(folder, url, authority.ca, user, certificate);
   const admin = createApiClient(url, { ca: authority.ca, ...adminCertificate });
   const processes = [
     startServer(etcd, etcdArguments(folder, etcdPort, etcdPeerPort), join(folder, 'etcd.log')),
-    startServer(apiServer, apiServerArguments(folder, authority, etcdPort, port, auditRules), join(folder, 'kube-apiserver.log')),
+    startServer(
+      apiServer,
+      apiServerArguments(folder, authority, etcdPort, { address, port }, auditRules),
+      join(folder, 'kube-apiserver.log'),
+    ),
   ];
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   // Where nobody stopped it: the kernel ends the servers with this process, but would leave their files.
@@ -143,25 +154,28 @@ function etcdArguments(folder: string, port: number, peerPort: number): readonly
   });
 }
 
+/** The first address of the range of Services: that of the Service `kubernetes`. */
+const SERVICE_ADDRESS = '10.96.0.1';
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
+
+type Listening = { readonly address: string; readonly port: number };
 
 function apiServerArguments(
   folder: string,
   authority: Authority,
   etcdPort: number,
-  port: number,
+  { address, port }: Listening,
   auditRules: readonly object[],
 ): readonly string[] {
-  const names = ['IP:127.0.0.1', 'DNS:localhost', 'DNS:kubernetes.default.svc'];
+  const names = [`IP:${address}`, `IP:${SERVICE_ADDRESS}`, 'DNS:localhost', 'DNS:kubernetes.default.svc'];
   const { certFile, keyFile } = authority.server('kube-apiserver', names);
   const policy = join(folder, 'audit-policy.json');
   writeFileSync(policy, JSON.stringify(auditPolicy(auditRules)));
   return flags({
     'etcd-servers': `http://127.0.0.1:${etcdPort}`,
-    'bind-address': '127.0.0.1',
+    'bind-address': address,
     'secure-port': port,
-    'advertise-address': '127.0.0.1',
-    'endpoint-reconciler-type': 'none',
+    'advertise-address': address,
     'service-cluster-ip-range': '10.96.0.0/16',
     'tls-cert-file': certFile,
     'tls-private-key-file': keyFile,
@@ -177,7 +191,20 @@ function apiServerArguments(
     // In megabytes: beyond, a file is put aside and another begun.
     'audit-log-maxsize': 100_000,
     profiling: false,
+    ...(address === LOOPBACK ? { 'endpoint-reconciler-type': 'none' } : forNodes(authority)),
   });
+}
+
+/** With nodes the API server is found by pods, and asks kubelets for logs. */
+function forNodes(authority: Authority): Readonly<Record<string, string>> {
+  const { certFile, keyFile } = authority.client({ user: 'kube-apiserver-kubelet-client', groups: ['system:masters'] });
+  return {
+    'endpoint-reconciler-type': 'master-count',
+    'kubelet-client-certificate': certFile,
+    'kubelet-client-key': keyFile,
+    'kubelet-certificate-authority': authority.caFile,
+    'kubelet-preferred-address-types': 'InternalIP',
+  };
 }
 
 const EVERYTHING = [{ level: 'Metadata' }];

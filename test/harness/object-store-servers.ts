@@ -14,14 +14,15 @@ export type Launch = {
   readonly path: string;
   readonly root: string;
   readonly folder: string;
-  readonly port: number;
+  /** Host and port. */
+  readonly address: string;
   readonly certificates: Certificates | undefined;
   readonly region: string | undefined;
 };
 export type Server = { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly health: string };
 
 export const COMMANDS: Readonly<Record<ObjectStoreKind, (launch: Launch) => Server>> = {
-  minio({ path, root, folder, port, certificates, region }) {
+  minio({ path, root, folder, address, certificates, region }) {
     const folderOfCertificates = join(root, 'minio-certificates');
     mkdirSync(folderOfCertificates);
     if (certificates) {
@@ -29,7 +30,7 @@ export const COMMANDS: Readonly<Record<ObjectStoreKind, (launch: Launch) => Serv
       copyFileSync(certificates.key, join(folderOfCertificates, 'private.key'));
     }
     return {
-      argv: [path, 'server', '--quiet', '--address', `127.0.0.1:${port}`, '--certs-dir', folderOfCertificates, folder],
+      argv: [path, 'server', '--quiet', '--address', address, '--certs-dir', folderOfCertificates, folder],
       env: {
         MINIO_ROOT_USER: ADMINISTRATOR.accessKey,
         MINIO_ROOT_PASSWORD: ADMINISTRATOR.secretKey,
@@ -39,11 +40,11 @@ export const COMMANDS: Readonly<Record<ObjectStoreKind, (launch: Launch) => Serv
       health: '/minio/health/ready',
     };
   },
-  versitygw({ path, folder, port, certificates, region }) {
+  versitygw({ path, folder, address, certificates, region }) {
     const tls = certificates ? ['--cert', certificates.certificate, '--key', certificates.key] : [];
     const where = region === undefined ? [] : ['--region', region];
     return {
-      argv: [path, '--quiet', '--port', `127.0.0.1:${port}`, '--health', '/health', ...where, ...tls, 'posix', folder],
+      argv: [path, '--quiet', '--port', address, '--health', '/health', ...where, ...tls, 'posix', folder],
       env: { ROOT_ACCESS_KEY: ADMINISTRATOR.accessKey, ROOT_SECRET_KEY: ADMINISTRATOR.secretKey },
       health: '/health',
     };

@@ -42,6 +42,8 @@ export type ObjectStoreOptions = {
   /** https with a certificate of an authority that nobody knows, for these names. */
   readonly tls?: boolean | string;
   readonly region?: string;
+  /** The address that it listens on; by default of this machine alone. */
+  readonly host?: string;
   /** Runs the server in a disk of its own of so many megabytes. */
   readonly diskMegabytes?: number;
 };
@@ -63,8 +65,9 @@ export async function startObjectStore(
   const names = typeof options.tls === 'string' ? options.tls : undefined;
   const certificates = options.tls === undefined ? undefined : makeCertificates(join(root, 'certificates'), names);
   const port = await freePort();
-  const endpoint = `${certificates ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const server = COMMANDS[kind]({ path, root, folder, port, certificates, region: options.region });
+  const host = options.host ?? '127.0.0.1';
+  const endpoint = `${certificates ? 'https' : 'http'}://${host}:${port}`;
+  const server = COMMANDS[kind]({ path, root, folder, address: `${host}:${port}`, certificates, region: options.region });
   let child: ChildProcess | undefined;
   const kill = async (): Promise<void> => {
     if (child) await ended(child);
