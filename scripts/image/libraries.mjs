@@ -30,10 +30,14 @@ function isElf(path) {
   return start.equals(Buffer.from('\x7fELF'));
 }
 
+/** Of NVIDIA's driver: they come with the node. */
+const OF_THE_DRIVER = ['libcuda.so.1', 'libnvidia-ml.so.1'];
+
 /** All libraries that the loader would load for it, by their paths. */
 function linkedTo(program) {
   const said = execFileSync('ldd', [program], { encoding: 'utf8' });
-  const missing = /^\s*(\S+) => not found/m.exec(said)?.[1];
+  const absent = [...said.matchAll(/^\s*(\S+) => not found/gm)].map(([, name]) => name);
+  const missing = absent.find((name) => !OF_THE_DRIVER.includes(name));
   if (missing !== undefined) throw new Error(`${program} needs ${missing}, which is not there`);
   return [...said.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map(([, path]) => path);
 }

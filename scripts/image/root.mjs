@@ -25,11 +25,11 @@ function runtime(layer) {
   chmodSync(join(layer, 'tmp'), 0o1777);
 }
 
-/** libtensorflow without its symbols, where the addon was linked to look for it. */
+/** libtensorflow without its symbols, where the addon was linked to look for it; NVIDIA's libraries, where there are any, as they came. */
 function tensorflow(layer) {
   for (const file of libtensorflow.files) {
     copy(join(libtensorflow.folder, file), join(layer, libtensorflow.folder, file));
-    if (/\.so(\.\d+)*$/.test(file)) run('strip', ['--strip-unneeded', join(layer, libtensorflow.folder, file)]);
+    if (file.startsWith('tensorflow/')) run('strip', ['--strip-unneeded', join(layer, libtensorflow.folder, file)]);
   }
 }
 

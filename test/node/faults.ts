@@ -3,6 +3,8 @@
  * docs/reference promise. Each fault befalls a training or a synthesis of its own.
  */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, suite, test, type TestContext } from 'node:test';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
@@ -109,19 +111,19 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'full-store',
-    spec: { store: { ...STORE, endpoint: 'https://full.minio.svc:9000' } },
+    spec: { store: { ...STORE, endpoint: 'https://full.minio.svc:9000', caConfigMapRef: { name: 'full-ca' } } },
     given: fullStore,
-    condition: ['Progressing', 'False', 'StoreFull', /no room/],
-    event: 'StoreFull',
+    condition: ['Progressing', 'False', 'StoreUnavailable', /there is no room left/],
+    event: 'StoreUnavailable',
   },
   {
     name: 'no-image',
     spec: { template: { image: 'localhost/nobody/trainer:1', imagePullPolicy: 'IfNotPresent' } },
-    condition: ['Progressing', 'True', 'Preflight', /ErrImagePull|ImagePullBackOff/],
+    condition: ['Progressing', 'True', 'Scheduling', /ErrImagePull|ImagePullBackOff/],
   },
   {
     name: 'quota',
-    given: ({ kubectl }) => kubectl('create', 'quota', 'none', '-n', NAMESPACE, '--hard=count/configmaps=9,requests.nvidia.com/gpu=0'),
+    given: ({ kubectl }) => kubectl('create', 'quota', 'none', '-n', NAMESPACE, '--hard=requests.nvidia.com/gpu=0'),
     spec: limits({ 'nvidia.com/gpu': '1' }),
     condition: ['Progressing', 'False', 'PodsNotCreated', /quota/],
     event: 'PodsNotCreated',
@@ -203,12 +205,13 @@ const synthesisOf = (name: string, spec: object): object => ({
   spec: { trainingRef: { name: 'good' }, count: 4, shards: 1, seed: 1, threads: 1, output: { uri: 's3://pggan/drawn' }, ...spec },
 });
 
-/** A second MinIO, on a disk that the dataset fills. */
+/** A second MinIO, on a disk that is full once the dataset is there. */
 async function fullStore({ cluster, dataset }: Stage, t: TestContext): Promise<void> {
   const host = cluster.network.hostAddress;
-  const server = await startObjectStore(t, 'minio', { tls: `IP:${host},DNS:full.minio.svc`, host, diskMegabytes: 24 });
+  const server = await startObjectStore(t, 'minio', { tls: `IP:${host},DNS:full.minio.svc`, host, diskMegabytes: 160 });
   if (!server) return;
   await succeeded(pggan(t, ['dataset', 'upload', dataset, `s3://${server.bucket}/datasets/chests`], { env: server.env }));
+  assert.throws(() => writeFileSync(join(server.disk(), 'ballast'), Buffer.alloc(256 << 20)), { code: 'ENOSPC' });
   const ports = [{ name: 'https', port: 9000, targetPort: server.port, protocol: 'TCP' }] as const;
   await cluster.apply(
     ...serviceOf({ name: 'full', namespace: 'minio' }, host, ports),
