@@ -27,39 +27,50 @@ const DRAWN: readonly (readonly [panel: string, title: string, reference?: numbe
 ];
 const COLOURS = ['#2563eb', '#d97706', '#059669', '#7c3aed', '#dc2626', '#0891b2', '#65a30d', '#be185d'];
 
+type Drawn = { readonly title: string; readonly namespace: string; readonly name: string };
+
 /** A PNG. */
-export async function plotTraining(board: Board, ask: Ask, object: { readonly namespace: string; readonly name: string }): Promise<Buffer> {
+export async function plotTraining(board: Board, ask: Ask, object: Drawn): Promise<Buffer> {
   const values = { namespace: object.namespace, training: object.name };
   const of = `{namespace="${object.namespace}", name="${object.name}"}`;
   const queries = queriesOf(board);
-  const asked = (title: string): readonly string[] =>
-    queries.filter(({ where }) => where === title).map(({ expr }) => filledIn(expr, values));
   const kimg = await clock(ask, `max(pggan_training_kimg${of})`);
   const lod = await clock(ask, `max(pggan_training_lod${of})`);
   const resolution = await clock(ask, `max(pggan_training_resolution_pixels${of})`);
   const panels = await Promise.all(
     DRAWN.map(async ([panel, title, reference]): Promise<Chart['panels'][number]> => {
-      const answers = (await Promise.all(asked(panel).map(ask))).flat();
-      const series = answers.map(({ labels, points }, index) => ({
-        name: labels['resolution'] === undefined ? '' : `${labels['resolution']} × ${labels['resolution']}`,
+      const asked = queries.filter(({ where }) => where === panel);
+      const lines = await Promise.all(
+        asked.map(async ({ expr, legend }) => named(await ask(filledIn(expr, values)), legend, asked.length > 1)),
+      );
+      const series = lines.flat().map(({ name, points }, index) => ({
+        name,
         colour: COLOURS[index % COLOURS.length] ?? '',
         points: inOrder(points.map(({ time, value }) => ({ x: kimg.get(time) ?? Number.NaN, y: value }))),
       }));
-      return {
-        title,
-        series: series.length > 5 ? series.map((one) => ({ ...one, name: '' })) : series,
-        ...(reference !== undefined && { reference }),
-      };
+      return { title, series, ...(reference !== undefined && { reference }) };
     }),
   );
   const svg = chartSvg({
-    title: `${object.namespace}/${object.name}, as Prometheus has it`,
+    title: object.title,
     xTitle: 'kimg (thousands of real images shown)',
     shade: 'fading in',
     spans: spansOf(kimg, lod, resolution),
     panels,
   });
   return sharp(Buffer.from(svg)).removeAlpha().png({ compressionLevel: 9 }).toBuffer();
+}
+
+type Named = { readonly name: string; readonly points: AnsweredSeries['points'] };
+
+/** Series by the names that their legend gives them, small resolutions first; `together` makes one line of all resolutions. */
+function named(answers: readonly AnsweredSeries[], legend: string, together: boolean): readonly Named[] {
+  const sorted = answers.toSorted((a, b) => Number(a.labels['resolution']) - Number(b.labels['resolution']));
+  if (together) return [{ name: legend.replace(/ ?\{\{.*$/, ''), points: sorted.flatMap(({ points }) => points) }];
+  return sorted.map(({ labels, points }) => ({
+    name: legend.replaceAll(/\{\{(\w+)\}\}/g, (_, label: string) => labels[label] ?? ''),
+    points,
+  }));
 }
 
 /** The value of a query that has one series, by time. */

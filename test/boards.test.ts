@@ -80,7 +80,11 @@ test('every query of the boards has data from a training and a synthesis that Pr
     ALERTS.map(({ name }) => ({ name, health: 'ok', state: 'inactive' })),
   );
 
-  const picture = await plotTraining(trainingBoard(), ask, { namespace, name: 'tiny' });
+  const picture = await plotTraining(trainingBoard(), ask, {
+    title: 'A training of phantoms, as Prometheus has it',
+    namespace,
+    name: 'tiny',
+  });
   assert.ok(picture.length > 10_000);
   if (DRAWS) writeFileSync(PICTURE, picture);
 });

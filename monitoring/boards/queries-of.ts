@@ -1,20 +1,22 @@
 /** All that a board asks of Prometheus. */
 import type { Board } from './board.ts';
 
-export type AskedQuery = { readonly where: string; readonly expr: string; readonly instant: boolean };
+export type AskedQuery = { readonly where: string; readonly expr: string; readonly legend: string; readonly instant: boolean };
 
 /** Queries of panels and of annotations. */
 export function queriesOf({ panels, annotations }: Board): readonly AskedQuery[] {
   const ofPanels = panels.flatMap((panel) =>
-    ('targets' in panel ? (panel.targets ?? []) : []).map(({ expr, instant }) => ({
+    ('targets' in panel ? (panel.targets ?? []) : []).map(({ expr, legendFormat, instant }) => ({
       where: panel.title ?? '',
       expr: String(expr),
+      legend: typeof legendFormat === 'string' ? legendFormat : '',
       instant: instant === true,
     })),
   );
   const ofMarks = (annotations?.list ?? []).map(({ name, target }) => ({
     where: name,
     expr: String((target as { readonly expr?: string } | undefined)?.expr),
+    legend: '',
     instant: false,
   }));
   return [...ofPanels, ...ofMarks];
