@@ -1,5 +1,6 @@
 /** What the operator sees of the cluster: the objects of four kinds, as its reflectors hold them, reduced to what is read. */
 import { LABELS } from './jobs/metadata.ts';
+import { SHARD_INDEX } from './synthesis/source.ts';
 import type { Job, KubeObject, Pod } from './kube/resource.ts';
 import type { Store } from './kube/store.ts';
 import type { StoredSynthesis } from './synthesis/stored.ts';
@@ -28,7 +29,37 @@ export function projectJob(job: Job): Job {
   return { ...withoutManagedFields(job), spec: { suspend, ttlSecondsAfterFinished, template: {} } };
 }
 
-export function projectPod(pod: Pod): Pod {
-  const { hostNetwork, nodeName } = pod.spec ?? {};
-  return { ...withoutManagedFields(pod), spec: { hostNetwork, nodeName, containers: [] } };
+/** A pod as far as it is read: thousands of them are kept, of runs that have long ended. */
+export function projectPod({ metadata, spec, status }: Pod): Pod {
+  const { hostNetwork, nodeName } = spec ?? {};
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels, ownerReferences } = metadata ?? {};
+  const index = metadata?.annotations?.[SHARD_INDEX];
+  const { phase, reason, message, podIP, conditions, containerStatuses } = status ?? {};
+  return {
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      deletionTimestamp,
+      ownerReferences,
+      labels: Object.fromEntries(Object.entries(labels ?? {}).filter(([label]) => READ_LABELS.has(label))),
+      ...(index !== undefined && { annotations: { [SHARD_INDEX]: index } }),
+    },
+    spec: { hostNetwork, nodeName, containers: [] },
+    status: {
+      phase,
+      reason,
+      message,
+      podIP,
+      conditions: conditions?.filter(({ type }) => READ_CONDITIONS.has(type)),
+      containerStatuses: containerStatuses?.map((container) => ({ ...NO_CONTAINER, name: container.name, state: container.state })),
+    },
+  };
 }
+
+const READ_LABELS: ReadonlySet<string> = new Set(Object.values(LABELS));
+const READ_CONDITIONS: ReadonlySet<string> = new Set(['PodScheduled', 'DisruptionTarget', 'Ready']);
+/** What the type of the API wants of one. */
+const NO_CONTAINER = { image: '', imageID: '', ready: false, restartCount: 0 };

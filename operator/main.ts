@@ -9,11 +9,13 @@ import { connectionOf } from './kube/connection.ts';
 import { createElection } from './kube/lease.ts';
 import { refOf } from './kube/resource.ts';
 import { type Flags, numberOf, withFlags } from './flags.ts';
+import { keepHeapSmall } from './heap.ts';
 import { serveTelemetry } from './telemetry/http.ts';
 import { createLogger } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { metricsPage } from './telemetry/page.ts';
 
+keepHeapSmall();
 const flags = withFlags(new Command('pggan-operator')).parse().opts<Flags>();
 const log = createLogger(flags.logLevel);
 const metrics = createMetrics();
