@@ -1,4 +1,4 @@
-/** `npm run bench -- step|data|checkpoint|quality|quality-plot|memory|metrics|fleet [--json]`: measures, prints a table or lines of JSON, judges nothing. */
+/** `npm run bench -- step|data|checkpoint|quality|quality-plot|memory|metrics|fleet|restart [--json]`: measures, prints a table or lines of JSON, judges nothing. */
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CheckpointResult, type CheckpointRunOptions, measureCheckpoint } from './checkpoint.ts';
@@ -11,6 +11,7 @@ import { measureMetrics, type MetricsResult } from './metrics.ts';
 import { CONFIGURATIONS, measureQuality, type QualityResult, type QualityRunOptions } from './quality.ts';
 import { plotQuality } from './quality-plot.ts';
 import { figure, gigabytes, percent, printer } from './report.ts';
+import { measureRestart, type RestartResult } from './restart.ts';
 import { measureStep, type StepResult, type StepRunOptions } from './step.ts';
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -161,6 +162,25 @@ program
     table.header();
     for (const each of trainings) table.row(await measureFleet(each, options));
   });
+
+program
+  .command('restart')
+  .description('memory and CPU of an operator that starts beside trainings that have ended, until it has looked at each of them')
+  .option('--json', 'lines of JSON', false)
+  .option('--trainings <list>', 'numbers of trainings, separated by commas', wholes, [100, 1000, 5000])
+  .action(async ({ trainings, json }: { readonly trainings: readonly number[]; readonly json: boolean }) => {
+    const table = printer<RestartResult>(RESTART_COLUMNS, json, print);
+    table.header();
+    for (const each of trainings) table.row(await measureRestart(each));
+  });
+
+const RESTART_COLUMNS = [
+  { title: 'trainings', cell: (row: RestartResult) => String(row.trainings) },
+  { title: 'objects', cell: (row: RestartResult) => String(row.objects) },
+  { title: 'CPU s', cell: (row: RestartResult) => figure(row.cpuSeconds) },
+  { title: 'CPU ms/training', cell: (row: RestartResult) => figure((1000 * row.cpuSeconds) / row.trainings) },
+  { title: 'MiB', cell: (row: RestartResult) => figure(row.peakBytes / 2 ** 20) },
+];
 
 const FLEET_COLUMNS = [
   { title: 'trainings', cell: (row: FleetResult) => String(row.trainings) },

@@ -7,7 +7,8 @@ import { parseAllDocuments } from 'yaml';
 import { binary } from './harness/binaries.ts';
 import { CHART, helm } from './harness/helm.ts';
 import { type Kubectl, kubectl } from './harness/kubectl.ts';
-import { controlPlane, installDefinitions } from './harness/shared-control-plane.ts';
+import { installDefinitions } from './harness/install-kinds.ts';
+import { controlPlane } from './harness/shared-control-plane.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const NAMESPACES = ['pggan-system', 'research', 'argocd', 'flux-system'];

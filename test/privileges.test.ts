@@ -12,8 +12,8 @@ import { playJobs } from './harness/job-controller.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { kubectl } from './harness/kubectl.ts';
 import { SPEC } from './harness/operator-here.ts';
-import { OPERATOR, startOperator } from './harness/operator-process.ts';
-import { INSTALLED, install } from './harness/operator-stage.ts';
+import { INSTALLED, OPERATOR, startOperator } from './harness/operator-process.ts';
+import { install } from './harness/operator-stage.ts';
 
 test('two operators with the shipped role do all that they ever do: nothing is denied to them, nothing in the role is unused', async (t) => {
   const given = await scene(t);

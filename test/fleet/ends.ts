@@ -12,10 +12,11 @@ import { FLEET, fleetTraining } from '../harness/fleet-trainings.ts';
 import { POD_ANNOTATIONS } from '../harness/kwok-stages.ts';
 import { until } from '../harness/kube.ts';
 
-/** The second phase, where things happen: what its pod is told, by the names of kwok-stages.ts. */
+/** Of two phases, the second of which is where things happen: what its pod is told, by the names of kwok-stages.ts. */
 const at8 = (told: Partial<Record<keyof typeof POD_ANNOTATIONS, string>>): object => {
   const annotations = Object.fromEntries(Object.entries(told).map(([name, value]) => [POD_ANNOTATIONS[name as keyof typeof told], value]));
-  return { 'spec/phases': [{ resolution: 8, template: { annotations } }] };
+  const short = { 'spec/resolution': 8, 'spec/totalKimg': 1800, 'spec/schedule': { trainKimg: 600 } };
+  return { ...short, 'spec/phases': [{ resolution: 8, template: { annotations } }] };
 };
 
 const TRAININGS_OF_THIS = [

@@ -55,7 +55,9 @@ test(`${COUNT} trainings of ${PHASES.length} phases succeed, each Job made once,
   say(
     `${COUNT} trainings, ${requests.jobsCreated.length} Jobs in ${seconds.toFixed(0)} s; operators took ${cpuSeconds.toFixed(0)} s of CPU`,
   );
-  say(`${failOvers.length} kills; the other led after ${failOvers.map((each) => each.toFixed(1)).join(', ') || '-'} s`);
+  say(
+    `${failOvers.length} kills, ${operators.exits} lost leases; the other led after ${failOvers.map((each) => each.toFixed(1)).join(', ') || '-'} s`,
+  );
   say(`faults: ${JSON.stringify(proxy.counts)}; refused: ${JSON.stringify(Object.fromEntries(requests.refused))}`);
   say(`requests: ${JSON.stringify(requests.counts)}; ${(writesOf(requests) / phases).toFixed(2)} writes per phase`);
   say(`most memory of an operator: ${(peakBytes / 2 ** 20).toFixed(0)} MiB`);

@@ -5,10 +5,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { binary } from './binaries.ts';
 import { type ControlPlane, type ControlPlaneOptions, type ServerBinaries, startControlPlane } from './control-plane.ts';
 import { type PodTales, kwokConfiguration } from './kwok-stages.ts';
-import { until } from './kube.ts';
 import { flags, type ServerProcess, startServer } from './server-process.ts';
 
 export type ClusterOptions = ControlPlaneOptions & {
@@ -40,11 +40,11 @@ export async function startCluster(binaries: ClusterBinaries, { nodes, tales, ..
   };
   try {
     for (let index = 1; index <= nodes; index += 1) await createNode(plane, index);
-    await until(() => {
+    while (!(await ready(plane, nodes))) {
       const dead = components.find((component) => !component.running());
       if (dead) throw new Error(`${dead.name} ended before the cluster was ready: ${dead.output()}`);
-      return ready(plane, nodes);
-    });
+      await setTimeout(50);
+    }
   } catch (error) {
     await stop();
     throw error;

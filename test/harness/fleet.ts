@@ -14,9 +14,8 @@ import { commandOf } from './command.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { FLEET, serveProgress, TALES } from './fleet-trainings.ts';
 import { type OperatorPair, startOperatorPair } from './operator-pair.ts';
-import { OPERATOR } from './operator-process.ts';
-import { INSTALLED } from './operator-stage.ts';
-import { installKinds } from './shared-control-plane.ts';
+import { installKinds } from './install-kinds.ts';
+import { INSTALLED, OPERATOR } from './operator-process.ts';
 
 export type FleetOptions = {
   readonly binaries: ClusterBinaries & { readonly kubectl: string };

@@ -1,23 +1,23 @@
-/** Two processes of the operator, as a Deployment of two replicas: one leads, the other stands by; who is killed is started again at once. */
-import { readFileSync } from 'node:fs';
+/** Two processes of the operator, as a Deployment of two replicas: one leads, the other stands by; who has ended is started again at once. */
 import { join } from 'node:path';
 import type { Kube } from '../../operator/kube/client.ts';
 import { createReflector } from '../../operator/kube/reflector.ts';
 import { type Lease, LEASES } from '../../operator/kube/resource.ts';
 import { operatorProcess } from './operator-process.ts';
+import { type Usage, usageOf } from './processes.ts';
 import type { ServerProcess } from './server-process.ts';
 
 const LEASE = { namespace: 'pggan-system', name: 'pggan-operator' };
-
-/** What all processes of the pair have taken, those that were killed included. */
-export type Usage = { readonly cpuSeconds: number; readonly peakBytes: number };
 
 export type OperatorPair = {
   /** Returns when one of them leads. */
   leads(): Promise<void>;
   /** kill -9 of the one that leads; returns the seconds until the other one led. */
   killLeader(): Promise<number>;
+  /** What all processes of the pair have taken, those that were killed included; not what those took that ended by themselves. */
   usage(): Usage;
+  /** How often one ended by itself, as it does when it could not renew its lease in time. */
+  readonly exits: number;
   /** What the one that leads has said last. */
   lastSaid(pattern: RegExp): Promise<string | undefined>;
   stop(): Promise<void>;
@@ -46,6 +46,19 @@ export function startOperatorPair({ kube, kubeconfig, folder, flags, nodeFlags }
     onChange: () => changed.resolve(),
   });
   const watching = leases.run(stop.signal);
+  let victim: ServerProcess | undefined;
+  let exits = 0;
+  for (const operator of operators) void supervise(operator);
+
+  async function supervise(operator: ServerProcess): Promise<void> {
+    for (;;) {
+      await operator.ended;
+      if (stop.signal.aborted) return;
+      if (operator !== victim) exits += 1;
+      victim = undefined;
+      operator.restart();
+    }
+  }
 
   const holder = (): string | undefined => leases.store.get(`${LEASE.namespace}/${LEASE.name}`)?.spec?.holderIdentity || undefined;
   const leader = (): ServerProcess | undefined =>
@@ -53,25 +66,27 @@ export function startOperatorPair({ kube, kubeconfig, folder, flags, nodeFlags }
   /** Returns when one of them leads that is not `before`. */
   async function leads(before?: string): Promise<ServerProcess> {
     for (;;) {
+      changed = Promise.withResolvers();
       if (stop.signal.aborted) throw new Error('the operators have been stopped');
       const found = holder() === before ? undefined : leader();
       if (found) return found;
-      changed = Promise.withResolvers();
       await changed.promise;
     }
   }
-  const usage = (): Usage => operators.reduce((sum, { pid }) => together(sum, usageOf(pid)), past);
+  const usage = (): Usage => operators.filter((one) => one.running()).reduce((sum, { pid }) => together(sum, usageOf(pid)), past);
 
   return {
     usage,
+    get exits() {
+      return exits;
+    },
     leads: async () => void (await leads()),
     async killLeader() {
-      const victim = await leads();
+      victim = await leads();
       const identity = holder();
       past = together(past, usageOf(victim.pid));
-      await victim.kill();
       const killedAt = performance.now();
-      victim.restart();
+      await victim.kill();
       await leads(identity);
       return (performance.now() - killedAt) / 1000;
     },
@@ -87,19 +102,4 @@ export function startOperatorPair({ kube, kubeconfig, folder, flags, nodeFlags }
 
 function together(a: Usage, b: Usage): Usage {
   return { cpuSeconds: a.cpuSeconds + b.cpuSeconds, peakBytes: Math.max(a.peakBytes, b.peakBytes) };
-}
-
-/** Ticks of /proc are hundredths of a second on Linux, whatever the kernel's own are. */
-const TICKS_PER_SECOND = 100;
-
-/** CPU time (user and system) and VmHWM, from /proc. */
-function usageOf(pid: number): Usage {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user = 0, system = 0] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13)
-    .map(Number);
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return { cpuSeconds: (user + system) / TICKS_PER_SECOND, peakBytes: Number(kilobytes ?? 0) * 1024 };
 }

@@ -1,4 +1,5 @@
 /** The operator as a process of its own, on the control plane of the tests: killed with -9 and started again as a Deployment would. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ControlPlane } from './control-plane.ts';
@@ -6,6 +7,9 @@ import type { Identity } from './pki.ts';
 import { flags, type ServerProcess, startServer } from './server-process.ts';
 
 const MAIN = join(import.meta.dirname, '../../operator/main.ts');
+
+/** manifests/install.yaml. */
+export const INSTALLED = readFileSync(join(import.meta.dirname, '../../manifests/install.yaml'), 'utf8');
 
 /** Whom manifests/install.yaml gives its rights to. */
 export const OPERATOR: Identity = {

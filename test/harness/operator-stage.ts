@@ -7,11 +7,9 @@ import { isTrue } from '../../operator/kube/conditions.ts';
 import { type StoredTraining, TRAININGS } from '../../operator/training/stored.ts';
 import { scene, type Scene, until } from './kube.ts';
 import { type Kubectl, kubectl } from './kubectl.ts';
+import { INSTALLED } from './operator-process.ts';
 import { type ProcessNode, startProcessNode } from './process-node.ts';
 import { createWorkspace, type Workspace } from './tiny-training.ts';
-
-/** manifests/install.yaml. */
-export const INSTALLED = readFileSync(join(import.meta.dirname, '../../manifests/install.yaml'), 'utf8');
 
 export type Stage = Scene & { readonly workspace: Workspace; readonly node: ProcessNode; readonly run: Kubectl };
 

@@ -92,3 +92,21 @@ function readProc(path: string): string | undefined {
     return undefined;
   }
 }
+
+/** What a process has taken so far. */
+export type Usage = { readonly cpuSeconds: number; readonly peakBytes: number };
+
+/** Ticks of /proc are hundredths of a second on Linux, whatever the kernel's own are. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time (user and system), and VmHWM. */
+export function usageOf(pid: number): Usage {
+  const stat = readProc(`${pid}/stat`) ?? '';
+  const [user = 0, system = 0] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`) ?? '')?.[1];
+  return { cpuSeconds: (user + system) / TICKS_PER_SECOND, peakBytes: Number(kilobytes ?? 0) * 1024 };
+}

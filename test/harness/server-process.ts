@@ -9,6 +9,8 @@ export type ServerProcess = {
   readonly pid: number;
   /** True until it has ended. */
   running(): boolean;
+  /** Resolves when the process that runs now has ended, by itself or not. */
+  readonly ended: Promise<void>;
   /** Ends it at once and returns when it has ended. What a test starts is thrown away: there is nothing to shut down in good order. */
   kill(): Promise<void>;
   /** Starts it again, as it was started, after it has been killed. */
@@ -28,6 +30,9 @@ export function startServer(program: string, args: readonly string[], log: strin
       return pid;
     },
     running: () => child.exitCode === null && child.signalCode === null,
+    get ended() {
+      return ended;
+    },
     async kill() {
       child.ref();
       child.kill('SIGKILL');

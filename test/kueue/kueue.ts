@@ -12,7 +12,7 @@ import { kueueBinaries, startKueue } from '../harness/kueue.ts';
 import { makeQueue, PRIORITIES, watchQuota } from '../harness/kueue-queues.ts';
 import { runOperator } from '../harness/operator-here.ts';
 import { watchPods } from '../harness/pod-history.ts';
-import { installKinds } from '../harness/shared-control-plane.ts';
+import { installKinds } from '../harness/install-kinds.ts';
 
 test('a training in a queue of Kueue', async (t) => {
   const at = await stage(t);
