@@ -54,6 +54,20 @@ test('raising totalKimg runs the last phase again, from where it ended', () => {
   assert(world.images >= 9000);
 });
 
+test('a pod that was evicted counts as an attempt also when it is gone', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(75);
+  world.reconcile();
+  const [job] = world.jobs.filter(({ task }) => task.kind === 'train');
+  assert.ok(job);
+  job.podsEnded = 0;
+  world.tick();
+  world.reconcile();
+  assert.ok(job.pod);
+  assert.equal(world.status?.phases[0]?.attempts, 2);
+});
+
 test('failures that are forgiven by a retry leave the whole budget of restarts again', () => {
   const world = new World({ maxRestarts: 2 });
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
