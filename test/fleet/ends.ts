@@ -28,7 +28,9 @@ const TRAININGS_OF_THIS = [
   fleetTraining('storeless', 0.5, at8({ exitCode: '4' })),
 ];
 
-test('ends of pods are counted, forgiven, retried or told by the real Job controller and the operator together', async (t) => {
+test('ends of pods are counted, forgiven, retried or told by the real Job controller and the operator together', {
+  concurrency: true,
+}, async (t) => {
   const [cluster, kubectl] = [clusterBinaries(t), binary(t, 'kubectl')];
   if (!cluster || kubectl === undefined) return;
   const fleet = await startFleet({ binaries: { ...cluster, kubectl }, trainings: TRAININGS_OF_THIS, faults: NO_FAULTS });
@@ -90,7 +92,8 @@ function crashing(t: TestContext, fleet: Fleet): Promise<void> {
     const { reason } = await stalled(fleet, 'crashing');
     assert.equal(reason, 'NoProgress');
     await edit(fleet, 'crashing', { phases: [{ resolution: 8 }] });
-    assert.ok((await succeeded(fleet, 'crashing')).failures >= 3);
+    // The third has not been counted by its Job when that is deleted.
+    assert.ok((await succeeded(fleet, 'crashing')).failures >= 2);
   });
 }
 
