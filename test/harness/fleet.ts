@@ -37,7 +37,7 @@ export type Fleet = {
   succeeded(): Promise<void>;
   /** How many have succeeded by now. */
   readonly done: number;
-  /** Deletes some pod that runs, as an eviction would. */
+  /** Deletes some pod that runs, as an eviction would; of each training one, for three in a row would be a reason to stop it. */
   evictOne(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -78,6 +78,7 @@ export async function startFleet({ binaries, trainings, faults, nodeFlags = [] }
     const kubeconfig = kubeconfigOf(plane.folder, proxy.url);
     const operators = startOperatorPair({ kube, kubeconfig, folder: plane.folder, flags: { 'trainer-port': trainers.port }, nodeFlags });
     cleanUps.push(() => operators.stop());
+    const evicted = new Set<string>();
     const watched = watchTrainings(kube, trainings.length);
     cleanUps.push(() => watched.stop());
     return {
@@ -92,7 +93,7 @@ export async function startFleet({ binaries, trainings, faults, nodeFlags = [] }
       get done() {
         return watched.done();
       },
-      evictOne: () => evictOne(kube),
+      evictOne: () => evictOne(kube, evicted),
       stop,
     };
   } catch (error) {
@@ -168,13 +169,15 @@ function watchTrainings(kube: Kube, wanted: number) {
   };
 }
 
-async function evictOne(kube: Kube): Promise<void> {
+async function evictOne(kube: Kube, evicted: Set<string>): Promise<void> {
   const { items } = await kube.list(PODS, {
     namespace: FLEET,
     fieldSelector: 'status.phase=Running',
     labelSelector: 'pggan.dev/resolution',
-    limit: 1,
+    limit: 500,
   });
-  for (const { metadata } of items)
-    await kube.delete(PODS, refOf(keyOf({ metadata })), { uid: metadata?.uid ?? '' }).catch(() => undefined);
+  const found = items.find(({ metadata }) => !evicted.has(metadata?.labels?.['pggan.dev/training'] ?? ''));
+  if (!found) return;
+  evicted.add(found.metadata?.labels?.['pggan.dev/training'] ?? '');
+  await kube.delete(PODS, refOf(keyOf(found)), { uid: found.metadata?.uid ?? '' }).catch(() => undefined);
 }
