@@ -15,7 +15,7 @@ const losses = z.strictObject({
 const checkpoint = z.strictObject({
   uri: text(1024).describe('URI of the checkpoint folder.'),
   images: images.describe('Real images shown when it was saved.'),
-  digest: text(64).describe('SHA-256 over its tensors, in hex.'),
+  digest: text(64).describe('SHA-256 of its checkpoint.json, in hex, which names every file with its own.'),
   time: timestamp.describe('When it was saved.'),
   bytes: integer(0, Number.MAX_SAFE_INTEGER).optional().describe('Size of all its files.'),
 });

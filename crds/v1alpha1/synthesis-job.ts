@@ -128,7 +128,7 @@ export const synthesisStatus = z.strictObject({
   checkpoint: z
     .strictObject({
       uri: text(1024).describe('URI of the checkpoint folder.'),
-      digest: text(64).describe('SHA-256 over its tensors, in hex.'),
+      digest: text(64).describe('SHA-256 of its checkpoint.json, in hex, which names every file with its own.'),
       images: integer(0, 1_000_000_000_000).describe('Real images that its generator was trained on.'),
     })
     .optional()
