@@ -39,12 +39,12 @@ export function refuseWithout(program) {
 
 const npm = (key) => execFileSync('npm', ['config', 'get', key], { encoding: 'utf8', cwd: homedir() }).trim();
 
-/** Options of `buildah bud`: nothing that they show ends up in an image. */
+/** Options of `buildah bud`, at the places that the Dockerfiles name in their environment: nothing that they show ends up in an image. */
 export function mountsOf() {
   const seen = [
     [cache, '/opt/pggan', ''],
-    [npm('cache'), '/root/.npm', ''],
-    [npm('userconfig'), '/root/.npmrc', ':ro'],
+    [npm('cache'), '/opt/npm/cache', ''],
+    [npm('userconfig'), '/opt/npm/npmrc', ':ro'],
     [npm('globalconfig'), '/usr/local/etc/npmrc', ':ro'],
     ['/etc/pip.conf', '/etc/pip.conf', ':ro'],
     ['/etc/ssl/certs/ca-certificates.crt', '/etc/ssl/certs/ca-certificates.crt', ':ro'],
