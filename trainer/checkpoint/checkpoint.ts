@@ -51,8 +51,8 @@ export type Guard = () => Promise<void>;
 
 /**
  * Writes `checkpoints/<images>/` and its log segments. After a failure nothing of it is left, as far as the store lets it be removed, and the
- * same call may be made again; a process saves one content only after the same images. Where the parent stands after the same images,
- * nothing was trained since: only its logs and `phaseEnd` are brought up to date.
+ * same call may be made again; a process saves one content only after the same images. Where the parent stands after the same images in this
+ * store, nothing was trained since: only its logs and `phaseEnd` are brought up to date.
  *
  * Writers that have lost the run harm nobody, even one that was frozen between any two of these lines and goes on an hour later: its files
  * have names of its own, and checkpoint.json is replaced only if it still is what it was before `guard` last said that the run is ours.
