@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { asError } from '../crds/errors.ts';
 import { type Cluster, MANAGED, NAME_LABELS, projectJob, projectPod, withoutManagedFields } from './cluster.ts';
-import { waitsFor, wakersOf } from './wake.ts';
+import { waitsFor, type Waking, wakersOf } from './wake.ts';
 import type { JobConfig } from './jobs/pod.ts';
 import type { Kube } from './kube/client.ts';
 import { type Clock, systemClock } from './kube/clock.ts';
@@ -54,11 +54,10 @@ export function createOperator(options: OperatorOptions): Operator {
   const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
   const queues = { trainings: queueOf('pggantraining'), syntheses: queueOf('synthesisjob') };
   /** Half of a namespace is nothing to act on: its keys wait until all of it has been listed, and those of others do not. */
-  const whenListed = (queue: WorkQueue): Pick<WorkQueue, 'add'> => ({
-    add(key) {
-      const listed = all.map((reflectors) => reflectors.syncedIn(refOf(key).namespace));
-      void Promise.all(listed).then(() => queue.add(key));
-    },
+  const listed = (key: string): Promise<unknown> => Promise.all(all.map((reflectors) => reflectors.syncedIn(refOf(key).namespace)));
+  const whenListed = (queue: WorkQueue): Waking => ({
+    add: (key) => void listed(key).then(() => queue.add(key)),
+    addAfter: (key, seconds) => void listed(key).then(() => queue.addAfter(key, seconds)),
   });
   const wake = wakersOf({ trainings: whenListed(queues.trainings), syntheses: whenListed(queues.syntheses) }, () => cluster);
 
