@@ -93,8 +93,8 @@ export function createOperator(options: OperatorOptions): Operator {
       onChange: wake.synthesis,
       refersTo: (synthesis) => waitsFor(synthesis, synthesis.spec.trainingRef),
     }),
-    jobs: reflect(JOBS, { project: projectJob, onChange: wake.worker, labelSelector: MANAGED }),
-    pods: reflect(PODS, { project: projectPod, onChange: wake.worker, labelSelector: MANAGED }),
+    jobs: reflect(JOBS, { project: projectJob, onChange: wake.job, labelSelector: MANAGED }),
+    pods: reflect(PODS, { project: projectPod, onChange: wake.pod, labelSelector: MANAGED }),
   };
   const all: readonly Reflectors<KubeObject>[] = Object.values(reflectors);
   const cluster: Cluster = {
@@ -147,7 +147,7 @@ export function createOperator(options: OperatorOptions): Operator {
           hearing,
           port: config.port,
           read: readProgress,
-          told: wake.pod,
+          told: wake.heard,
           onError: (error) => log.error({ err: error }, 'polling failed'),
           ...(pollSeconds !== undefined && { leastSeconds: pollSeconds }),
         },

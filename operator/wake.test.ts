@@ -61,11 +61,13 @@ test('what a person wants is looked at at once, and what was only written into a
   assert.deepEqual(gone, ['training research/x']);
 });
 
-test('changes of its Jobs and pods are gathered, for they come several at a time', () => {
-  const labels = { 'pggan.dev/training': 'x' };
-  const pod = { metadata: { namespace: 'research', name: 'x-4-abcde', labels } };
+test('changes of its Jobs and pods are gathered, for they come several at a time, but the end of a pod is seen before it is gone', () => {
+  const metadata = { namespace: 'research', name: 'x-4-abcde', labels: { 'pggan.dev/training': 'x' } };
+  const podIn = (phase: string) => woken((wake) => wake.pod({ kind: 'applied', object: { metadata, status: { phase } } }));
+  for (const phase of ['Pending', 'Running']) assert.deepEqual(podIn(phase), ['training research/x in 0.5 s']);
+  for (const phase of ['Failed', 'Succeeded']) assert.deepEqual(podIn(phase), ['training research/x in 0 s']);
   assert.deepEqual(
-    woken((wake) => wake.worker({ kind: 'applied', object: pod })),
+    woken((wake) => wake.job({ kind: 'applied', object: { metadata } })),
     ['training research/x in 0.5 s'],
   );
 });

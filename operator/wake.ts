@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from './cluster.ts';
 import { LABELS } from './jobs/metadata.ts';
-import { keyOf, type KubeObject } from './kube/resource.ts';
+import { hasEnded } from './jobs/pods.ts';
+import { type Job, keyOf, type KubeObject, type Pod } from './kube/resource.ts';
 import type { Change } from './kube/store.ts';
 import type { WorkQueue } from './kube/workqueue.ts';
 import type { StoredSynthesis } from './synthesis/stored.ts';
@@ -11,9 +12,10 @@ import type { StoredTraining } from './training/stored.ts';
 export type Wakers = {
   readonly training: (change: Change<StoredTraining>) => void;
   readonly synthesis: (change: Change<StoredSynthesis>) => void;
-  /** Of a Job or a pod. */
-  readonly worker: (change: Change<KubeObject>) => void;
-  readonly pod: (pod: KubeObject) => void;
+  readonly job: (change: Change<Job>) => void;
+  readonly pod: (change: Change<Pod>) => void;
+  /** Of a pod whose process was asked for its progress. */
+  readonly heard: (pod: Pod) => void;
 };
 
 /** What a queue is asked for on a change. */
@@ -30,15 +32,17 @@ export function wakersOf(
   cluster: () => Pick<Cluster, 'trainings' | 'syntheses'>,
 ): Wakers {
   /** By name and not by owner: pods of an earlier object of that name are what its successor waits for. */
-  const pod = ({ metadata }: KubeObject): void => {
+  const wakeOwner = ({ metadata }: KubeObject, seconds: number): void => {
     const { namespace, labels } = metadata ?? {};
     const [training, synthesis] = [labels?.[LABELS.training], labels?.[LABELS.synthesis]];
-    if (training !== undefined) queues.trainings.addAfter(`${namespace}/${training}`, GATHER_SECONDS);
-    if (synthesis !== undefined) queues.syntheses.addAfter(`${namespace}/${synthesis}`, GATHER_SECONDS);
+    if (training !== undefined) queues.trainings.addAfter(`${namespace}/${training}`, seconds);
+    if (synthesis !== undefined) queues.syntheses.addAfter(`${namespace}/${synthesis}`, seconds);
   };
   return {
-    pod,
-    worker: ({ object }) => pod(object),
+    job: ({ object }) => wakeOwner(object, GATHER_SECONDS),
+    // One that was told to end is gone within a second of its end, and its exit code with it.
+    pod: ({ kind, object }) => wakeOwner(object, kind === 'applied' && hasEnded(object) ? 0 : GATHER_SECONDS),
+    heard: (pod) => wakeOwner(pod, GATHER_SECONDS),
     synthesis: (change) => wakeItself(queues.syntheses, change),
     training(change) {
       wakeItself(queues.trainings, change);
