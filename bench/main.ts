@@ -21,6 +21,7 @@ const whole = (text: string): number => {
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0 is wanted');
   return value;
 };
+const counts = (text: string): readonly number[] => text.split(',').map((each) => (each === '0' ? 0 : whole(each)));
 const wholes = (text: string): readonly number[] => text.split(',').map(whole);
 
 const program = new Command('bench').description('Measures this machine; every figure belongs to it and to the hour.');
@@ -156,11 +157,12 @@ program
   .option('--trainings <list>', 'numbers of trainings, separated by commas', wholes, [100, 1000])
   .option('--run-seconds <s>', 'how long a pod runs', whole, 2)
   .option('--ttl-seconds <s>', 'how long ended Jobs are kept', whole, 86_400)
+  .option('--beside <list>', 'numbers of suspended trainings that are there all the while, separated by commas', counts, [0])
   .option('--reconciles', 'measure the CPU of single reconciles, which takes some itself', false)
-  .action(async ({ trainings, json, ...options }: FleetRunOptions & { readonly trainings: readonly number[]; readonly json: boolean }) => {
+  .action(async ({ trainings, beside, json, ...options }: FleetCommandOptions) => {
     const table = printer<FleetResult>(FLEET_COLUMNS, json, print);
     table.header();
-    for (const each of trainings) table.row(await measureFleet(each, options));
+    for (const each of trainings) for (const idle of beside) table.row(await measureFleet(each, { ...options, beside: idle }));
   });
 
 program
@@ -182,13 +184,21 @@ const RESTART_COLUMNS = [
   { title: 'MiB', cell: (row: RestartResult) => figure(row.peakBytes / 2 ** 20) },
 ];
 
+type FleetCommandOptions = Omit<FleetRunOptions, 'beside'> & {
+  readonly trainings: readonly number[];
+  readonly beside: readonly number[];
+  readonly json: boolean;
+};
+
 const FLEET_COLUMNS = [
   { title: 'trainings', cell: (row: FleetResult) => String(row.trainings) },
+  { title: 'beside', cell: (row: FleetResult) => String(row.beside) },
   { title: 'seconds', cell: (row: FleetResult) => figure(row.seconds) },
   { title: 'writes/phase', cell: (row: FleetResult) => figure(row.writesPerPhase) },
   { title: 'progress/training', cell: (row: FleetResult) => figure(row.progressPerTraining) },
   { title: 'requests/training', cell: (row: FleetResult) => figure(row.requestsPerTraining) },
   { title: 'CPU s/training', cell: (row: FleetResult) => figure(row.cpuSecondsPerTraining) },
+  { title: 'CPU ms beside', cell: ({ cpuSecondsBeside }: FleetResult) => figure(cpuSecondsBeside && cpuSecondsBeside * 1000) },
   { title: 'MiB', cell: (row: FleetResult) => figure(row.peakBytes / 2 ** 20) },
   { title: 'fail-over s', cell: (row: FleetResult) => figure(row.failOverSeconds) },
   { title: 'reconcile p99 ms', cell: ({ reconcile }: FleetResult) => figure(reconcile && reconcile.p99 * 1000) },
