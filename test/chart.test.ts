@@ -8,7 +8,7 @@ import { CONFIG, trainingObject } from '../operator/jobs/test-objects.ts';
 import { JOBS } from '../operator/kube/resource.ts';
 import { trainingJob } from '../operator/training/job.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
-import { askedBy, deniedTo } from './harness/asked.ts';
+import { askedBy, deniedTo } from './harness/audit.ts';
 import type { Command } from './harness/command.ts';
 import { startControlPlane } from './harness/control-plane.ts';
 import { binary } from './harness/binaries.ts';
@@ -340,8 +340,8 @@ test('with the rights of two namespaces the operator looks after these, and asks
   const mayListIn = async (namespace: string): Promise<string> =>
     (await run(['auth', 'can-i', 'list', 'pggantrainings', '-n', namespace, `--as=${OPERATOR.user}`])).stdout.trim();
   assert.deepEqual(await Promise.all([first, second, other].map(mayListIn)), ['yes', 'yes', 'no']);
-  const asked = askedBy(plane, OPERATOR.user);
-  assert.deepEqual(deniedTo(plane, OPERATOR.user), []);
+  const asked = await askedBy(plane, OPERATOR.user);
+  assert.deepEqual(await deniedTo(plane, OPERATOR.user), []);
   const namespaces = new Set(asked.flatMap(({ objectRef }) => (objectRef ? [objectRef.namespace ?? 'the cluster'] : [])));
   assert.deepEqual([...namespaces].sort(), [first, second, 'pggan-system'].sort());
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKubeError } from '../operator/kube/errors.ts';
 import { CONFIG_MAPS, EVENTS, LEASES } from '../operator/kube/resource.ts';
-import { created } from './harness/asked.ts';
+import { created } from './harness/audit.ts';
 import { scene, until } from './harness/kube.ts';
 
 const SOURCES = 60;
@@ -67,7 +67,7 @@ test('leaders killed with -9 in the midst of their work leave nothing undone, an
     );
   });
   assert.equal(new Set(leaders).size, 3);
-  const mirrors = created(plane, 'configmaps', namespace).filter((name) => name.endsWith('-mirror'));
+  const mirrors = (await created(plane, 'configmaps', namespace)).filter((name) => name.endsWith('-mirror'));
   assert.ok(mirrors.length >= SOURCES - 20);
   assert.equal(new Set(mirrors).size, mirrors.length, 'a mirror was created twice');
   assert.ok((await kube.list(EVENTS, { namespace })).items.some(({ reason, series }) => reason === 'Mirrored' && series === undefined));

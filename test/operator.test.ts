@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { isTrue } from '../operator/kube/conditions.ts';
 import { EVENTS } from '../operator/kube/resource.ts';
-import { created, deniedTo } from './harness/asked.ts';
+import { created, deniedTo } from './harness/audit.ts';
 import { binary } from './harness/binaries.ts';
 import { until } from './harness/kube.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
@@ -83,7 +83,7 @@ test('a training that is applied goes through preflight and every phase; killed 
   const promtool = binary(t, 'promtool');
   if (promtool !== undefined) assertClean(promtool, measured);
 
-  assert.deepEqual(created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
+  assert.deepEqual(await created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight']);
   const columns = await run(['get', 'pgt', '-n', namespace]);
   assert.match(columns.stdout, /^NAME +RESOLUTION +KIMG +PROGRESS +READY +REASON +AGE\ntiny +8 +4\.0\d+ +100 +True +Complete +\d/);
   const told = await eventReasons(at);
@@ -102,7 +102,7 @@ test('a training that is applied goes through preflight and every phase; killed 
       ['Complete', undefined],
     ],
   );
-  assert.deepEqual(created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
+  assert.deepEqual(await created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
 
   // Deleted with its run, it goes when the folder has gone; what is not its own stays.
   await run(['patch', 'pgt', 'tiny', '-n', namespace, '--type=merge', '-p', '{"spec":{"deletionPolicy":"DeleteRun"}}']);
@@ -115,13 +115,13 @@ test('a training that is applied goes through preflight and every phase; killed 
   );
   assert.ok(readdirSync(join(workspace.folder, 'phantoms')).length > 0);
   assert.deepEqual(
-    created(plane, 'jobs', namespace).filter((name) => name.startsWith('tiny-del-')),
+    (await created(plane, 'jobs', namespace)).filter((name) => name.startsWith('tiny-del-')),
     [`tiny-del-${again.metadata?.uid?.slice(0, 8)}`],
   );
   assert.equal(node.mostAtOnce, 1);
   assert.ok(!(await metricsOf(operator)).includes('name="tiny"'), 'series of an object that is gone');
 
-  assert.deepEqual(deniedTo(plane, OPERATOR.user), []);
+  assert.deepEqual(await deniedTo(plane, OPERATOR.user), []);
 });
 
 /** As Prometheus would get them from the newest process. */

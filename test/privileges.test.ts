@@ -7,7 +7,7 @@ import { isKubeError } from '../operator/kube/errors.ts';
 import { type Job, JOBS, PODS, type Pod } from '../operator/kube/resource.ts';
 import { type StoredSynthesis, SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
-import { askedBy, deniedTo } from './harness/asked.ts';
+import { type AuditEvent, askedBy, deniedTo } from './harness/audit.ts';
 import { playJobs } from './harness/job-controller.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { kubectl } from './harness/kubectl.ts';
@@ -46,13 +46,13 @@ test('two operators with the shipped role do all that they ever do: nothing is d
     await plane.admin.send('DELETE', pods, { gracePeriodSeconds: 0 });
     return gone(given, 'tiny');
   });
-  const mine = () => new Set(askedBy(plane, OPERATOR.user).map(rightOf));
+  const mine = async () => new Set((await askedBy(plane, OPERATOR.user)).map(rightOf));
   // Looks at an object that was blocked come after some seconds, as do those at the lease.
   for (const last of ['get pggantrainings', 'get synthesisjobs', 'get leases', 'patch leases', 'patch events'])
-    await until(() => mine().has(last));
+    await until(async () => (await mine()).has(last));
 
-  assert.deepEqual(deniedTo(plane, OPERATOR.user), []);
-  const used = mine();
+  assert.deepEqual(await deniedTo(plane, OPERATOR.user), []);
+  const used = await mine();
   assert.deepEqual(
     rightsGiven().filter((right) => !used.has(right)),
     [],
@@ -75,7 +75,7 @@ test('no Secret can be read or written by the operator, whatever their namespace
       const { status } = body as { readonly status: { readonly allowed: boolean } };
       assert.equal(status.allowed, false, `${verb} secrets in "${where}"`);
     }
-  const resources = new Set(askedBy(plane, OPERATOR.user).map(({ objectRef }) => objectRef?.resource));
+  const resources = new Set((await askedBy(plane, OPERATOR.user)).map(({ objectRef }) => objectRef?.resource));
   assert.ok(!resources.has('secrets'));
 });
 
@@ -114,7 +114,7 @@ async function gone({ kube, namespace }: Scene, name: string): Promise<boolean> 
   }
 }
 
-function rightOf({ verb, objectRef }: ReturnType<typeof askedBy>[number]): string {
+function rightOf({ verb, objectRef }: AuditEvent): string {
   const { resource, subresource } = objectRef ?? { resource: '' };
   return `${verb} ${subresource === undefined ? resource : `${resource}/${subresource}`}`;
 }
