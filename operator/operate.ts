@@ -49,6 +49,9 @@ export interface Operator {
   longestSeconds(): number;
 }
 
+/** A reconcile spends nearly all of its time waiting for the API server: after a fail-over a large fleet is not to wait for four at a time. */
+const WORKERS = 16;
+
 export function createOperator(options: OperatorOptions): Operator {
   const { kube, log, metrics, config, namespaces = [], instance, pollSeconds, clock = systemClock } = options;
   const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
@@ -116,6 +119,7 @@ export function createOperator(options: OperatorOptions): Operator {
     createController({
       queue,
       reconcile,
+      workers: WORKERS,
       onReconciled(report) {
         metrics.reconciled(name, report);
         if (report.error) log.warn({ controller: name, key: report.key, err: report.error }, 'reconciling failed');
