@@ -1,6 +1,9 @@
 /** The Helm chart, by Helm itself: what it renders is taken by a real API server, and what it cannot mean is refused by name. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
@@ -9,7 +12,7 @@ import { JOBS } from '../operator/kube/resource.ts';
 import { trainingJob } from '../operator/training/job.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { askedBy, deniedTo } from './harness/audit.ts';
-import type { Command } from './harness/command.ts';
+import { type Command, commandOf } from './harness/command.ts';
 import { startControlPlane } from './harness/control-plane.ts';
 import { binary } from './harness/binaries.ts';
 import { CHART, helm } from './harness/helm.ts';
@@ -189,6 +192,44 @@ test('monitors select what is there: the Service of the operator, and pods as th
   );
 });
 
+test('helm test asks the Service whether an operator is ready: it waits for one, and fails with the last answer where none comes', async (t) => {
+  const run = helm(t);
+  if (!run) return;
+  const metricsFrom = [{ namespaceSelector: {} }];
+  const objects = objectsIn(await template(run, { networkPolicy: { metricsFrom } }));
+  const find = (kind: string) => objects.find((object) => object.kind === kind) ?? assert.fail(`no ${kind}`);
+  const [pod, service, policy] = [find('Pod') as TestPod, find('Service'), find('NetworkPolicy')];
+  const [{ command, args } = assert.fail('no container')] = pod.spec.containers;
+  const [script = '', url, seconds] = args;
+  const { name } = service.metadata;
+  assert.deepEqual([url, seconds], [`http://${name}.pggan-system.svc:8081/readyz`, '60']);
+
+  // It is no operator, and may ask one.
+  const { selector } = service.spec as { readonly selector: Readonly<Record<string, string>> };
+  assert.notDeepEqual({ ...pod.metadata.labels, ...selector }, pod.metadata.labels);
+  const asking = [...metricsFrom, { podSelector: { matchLabels: pod.metadata.labels } }];
+  assert.partialDeepStrictEqual(policy.spec, { ingress: [{ from: asking }] });
+
+  let asked = 0;
+  const readyAt = (count: number) => {
+    asked = 0;
+    return createServer((_, response) => void response.writeHead(++asked < count ? 503 : 200).end('[+]synced\n')).listen(0, '127.0.0.1');
+  };
+  for (const { count, patience, code, says } of [
+    { count: 3, patience: '60', code: 0, says: /: 200 \[\+\]synced\n$/ },
+    { count: 2, patience: '0', code: 1, says: /is not ready after 0 s: 503 / },
+  ]) {
+    const server = readyAt(count);
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/readyz`;
+    assert.equal(command[0], '/usr/bin/node');
+    const ended = await commandOf(process.execPath, command.slice(1))([script, address, patience]);
+    assert.deepEqual([ended.code, asked], [code, code === 0 ? count : 1]);
+    assert.match(ended.stdout + ended.stderr, says);
+  }
+});
+
 test('alerts come as they were tested, each with a link to its runbook where those are served; boards as they are in the chart', async (t) => {
   const run = helm(t);
   if (!run) return;
@@ -232,7 +273,8 @@ metadata:
 test('manifests/install.yaml is what the chart renders with default values', async (t) => {
   const run = helm(t);
   if (!run) return;
-  const expected = `${INSTALL_HEAD}${await template(run, {})}`;
+  // Applied by hand, the pod of `helm test` would run at once.
+  const expected = `${INSTALL_HEAD}${await template(run, {}, 'pggan-system', '--skip-tests')}`;
   const file = join(MANIFESTS, 'install.yaml');
   if (process.env['PGGAN_WRITE_MANIFESTS'] === '1') writeFileSync(file, expected);
   assert.equal(readFileSync(file, 'utf8'), expected);
@@ -364,8 +406,8 @@ async function done(command: Command, args: readonly string[], input?: string): 
 }
 
 /** What Helm renders for a release pggan-operator. */
-async function template(run: Command, values: object, namespace = 'pggan-system'): Promise<string> {
-  const args = ['template', 'pggan-operator', CHART, '--namespace', namespace, '--values', '-'];
+async function template(run: Command, values: object, namespace = 'pggan-system', ...more: readonly string[]): Promise<string> {
+  const args = ['template', 'pggan-operator', CHART, '--namespace', namespace, '--values', '-', ...more];
   const { code, stdout, stderr } = await run(args, JSON.stringify(values));
   assert.deepEqual([code, stderr], [0, '']);
   return stdout;
@@ -373,7 +415,7 @@ async function template(run: Command, values: object, namespace = 'pggan-system'
 
 type Rendered = {
   readonly kind: string;
-  readonly metadata: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: { readonly name?: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
   readonly spec?: object;
   readonly data?: Readonly<Record<string, string>>;
 };
@@ -392,6 +434,11 @@ function selectedOf({ spec }: Rendered): Readonly<Record<string, string>> {
 function objectsIn(rendered: string): readonly Rendered[] {
   return parseAllDocuments(rendered).map((document) => document.toJS() as Rendered);
 }
+
+type TestPod = {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+  readonly spec: { readonly containers: readonly { readonly command: readonly string[]; readonly args: readonly string[] }[] };
+};
 
 type Deployment = {
   readonly spec: {

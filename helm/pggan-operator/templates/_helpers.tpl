@@ -21,6 +21,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Of the pod of `helm test`. */}}
+{{- define "pggan.testLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{/* An image by digest or by tag: (dict "image" .Values.image "root" .) */}}
 {{- define "pggan.image" -}}
 {{- if .image.digest -}}
