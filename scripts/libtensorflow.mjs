@@ -67,8 +67,9 @@ export function fetchLibtensorflow() {
   }
 }
 
-/** pip looks for a fixed interpreter, whatever Python is here. */
-const TARGET = ['--python-version', '3.12', '--implementation', 'cp', '--abi', 'cp312', '--platform', 'manylinux_2_17_x86_64'];
+/** pip looks for a fixed interpreter, whatever Python is here. One platform has two names: TensorFlow's wheels bear both, NVIDIA's the older. */
+const PLATFORMS = ['manylinux_2_17_x86_64', 'manylinux2014_x86_64'].flatMap((platform) => ['--platform', platform]);
+const TARGET = ['--python-version', '3.12', '--implementation', 'cp', '--abi', 'cp312', ...PLATFORMS];
 
 function unpack({ name, version, sha256 }, work) {
   const download = ['download', '-q', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:'];
