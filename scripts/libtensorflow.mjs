@@ -12,7 +12,10 @@ const VARIANTS = {
     wheels: [{ name: 'tensorflow-cpu', version: VERSION, sha256: '2cb4b20fa86b04c166db1616fd466d09ec850cc3b47607cf12225469e750c476' }],
     megabytes: 252,
   },
-  /** What `tensorflow[and-cuda]` names, without the compiler of CUDA, which only XLA calls. */
+  /**
+   * What `tensorflow[and-cuda]` names, without what nothing here looks for: the compiler of CUDA, which only XLA calls, cuRAND, and NCCL, which
+   * libtensorflow has inside.
+   */
   gpu: {
     wheels: [
       { name: 'tensorflow', version: VERSION, sha256: '35a6950f3fee0ad2d1668241d31684676f2e6eceb613cbeef960ea22014ef8fb' },
@@ -22,13 +25,11 @@ const VARIANTS = {
       { name: 'nvidia-cuda-runtime-cu12', version: '12.5.82', sha256: '3e79a060e126df40fd3a068f3f787eb000fa51b251ec6cd97d09579632687115' },
       { name: 'nvidia-cudnn-cu12', version: '9.3.0.75', sha256: '9ad9c6929ebb5295eb4a1728024666d1c88283373e265a0c5c883e6f9d5cd76d' },
       { name: 'nvidia-cufft-cu12', version: '11.2.3.61', sha256: '9a6e8df162585750f61983a638104a48c756aa13f9f48e19ab079b38e3c828b8' },
-      { name: 'nvidia-curand-cu12', version: '10.3.6.82', sha256: '2823fb27de4e44dbb22394a6adf53aa6e1b013aca0f8c22867d1cfae58405536' },
       { name: 'nvidia-cusolver-cu12', version: '11.6.3.83', sha256: '93cfafacde4428b71778eeb092ec615a02a3d05404da1bcf91c53e3fa1bce42b' },
       { name: 'nvidia-cusparse-cu12', version: '12.5.1.3', sha256: '016df8e993c437e8301e62739f01775cba988fd5253cd4c64173f8e8d2f8e752' },
-      { name: 'nvidia-nccl-cu12', version: '2.23.4', sha256: 'b097258d9aab2fa9f686e33c6fe40ae57b27df60cedbd15d139701bb5509e0c1' },
       { name: 'nvidia-nvjitlink-cu12', version: '12.5.82', sha256: 'f9b37bc5c8cf7509665cb6ada5aaa0ce65618f2332b7d3e78e9790511f111212' },
     ],
-    megabytes: 2442,
+    megabytes: 2187,
   },
 };
 
@@ -46,8 +47,8 @@ export const libtensorflow = {
   },
 };
 
-/** Parts of wheels that are unpacked: what the addon is compiled and run against. */
-const PARTS = /^tensorflow\/(libtensorflow_(cc|framework)\.so\.2$|include\/)|^nvidia\/[^/]+\/lib\/.*\.so/;
+/** Parts of wheels that are unpacked: what the addon is compiled and run against. cusolverMg is for several GPUs. */
+const PARTS = /^tensorflow\/(libtensorflow_(cc|framework)\.so\.2$|include\/)|^nvidia\/[^/]+\/lib\/(?!libcusolverMg).*\.so/;
 const isRuntime = (file) => !file.startsWith('tensorflow/include/') && file !== 'complete';
 
 /** Unpacks the wheels, unless they have been. */
@@ -81,12 +82,14 @@ function unpack({ name, version, sha256 }, work) {
   rmSync(wheel);
 }
 
+/** cuDNN looks for the run-time compiler beside itself in nvrtc/lib; its wheel calls the folder cuda_nvrtc. */
 const UNPACK = `
 import re, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
-    for name in wheel.namelist():
-        if re.search(sys.argv[3], name) and not name.endswith('/'):
-            wheel.extract(name, sys.argv[2])
+    for part in wheel.infolist():
+        if re.search(sys.argv[3], part.filename) and not part.is_dir():
+            part.filename = part.filename.replace('nvidia/cuda_nvrtc/', 'nvidia/nvrtc/')
+            wheel.extract(part, sys.argv[2])
 `;
 
 function python(args) {
