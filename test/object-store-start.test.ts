@@ -1,7 +1,7 @@
 /** What people start on their own machine with everything in an object store: a training, and images of its generator. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openStore } from '../trainer/checkpoint/open-store.ts';
@@ -28,6 +28,17 @@ test('a training and a SynthesisJob of a bucket end in it, with nothing but note
   const again = command('start', training);
   await succeeded(again);
   assert.equal(again.lines[again.lines.indexOf('Pictures:') + 1], `  ${run.uri}/samples/`);
+
+  // The notes on it say where it is and how that store is reached; the environment knows of another.
+  const elsewhere = { ...server.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:9' };
+  const noted = (...args: readonly string[]) => pggan(t, args, { cwd: workspace.folder, env: elsewhere });
+  const measured = noted('evaluate', 'runs/default/tiny', '--num-images', '4', '--json');
+  await succeeded(measured);
+  assert.match(JSON.parse(measured.lines.join('')).snapshot.uri, new RegExp(`^${run.uri}/checkpoints/`));
+  await succeeded(noted('export', 'runs/default/tiny', 'exported', '--format', 'safetensors'));
+  assert.ok(existsSync(join(workspace.folder, 'exported')));
+  await succeeded(noted('run', 'copy', 'runs/default/tiny', 'copied'));
+  assert.ok(existsSync(join(workspace.folder, 'copied/snapshots/network-final.safetensors')));
 
   await succeeded(command('start', workspace.synthesis('drawn', 'images', { checkpoint: { uri: run.uri }, count: 3, ...kept })));
   const images = openStore(`${bucket}/runs/default/drawn`);

@@ -1,7 +1,6 @@
 /** The options by which commands say how an object store is reached, and how people name folders: as paths or as addresses. */
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { folderUri as uriOfPath, readRunNotes } from '../crds/run-notes.ts';
 import type { Access } from './checkpoint/open-store.ts';
 
 export type StoreCommandOptions = { readonly endpoint?: string; readonly region?: string };
@@ -20,5 +19,13 @@ export function accessOf({ endpoint, region }: StoreCommandOptions, known: Acces
 
 /** A folder as a URI, given as a path or as one. */
 export function folderUri(pathOrUri: string): string {
-  return /^[a-z0-9]+:\/\//.test(pathOrUri) ? pathOrUri : pathToFileURL(resolve(pathOrUri)).href;
+  return isUri(pathOrUri) ? pathOrUri : uriOfPath(pathOrUri);
 }
+
+/** Where the run is that people name by a folder or an address, and how it is reached: a folder may hold the local driver's notes alone. */
+export function runNamed(pathOrUri: string, options: StoreCommandOptions): { readonly uri: string; readonly s3: Access } {
+  const notes = isUri(pathOrUri) ? undefined : readRunNotes(pathOrUri);
+  return { uri: notes?.run ?? folderUri(pathOrUri), s3: accessOf(options, notes?.spec.store) };
+}
+
+const isUri = (text: string): boolean => /^[a-z0-9]+:\/\//.test(text);

@@ -5,13 +5,13 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asError, EXIT, PgganError } from '../../crds/errors.ts';
 import { canonicalJson } from '../../crds/run.ts';
+import { folderUri } from '../../crds/run-notes.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import type { StopWish } from './drive.ts';
 import { shown } from './finish.ts';
 import type { StartOptions } from './options.ts';
 import type { Screen } from './render.ts';
 import { runTrainer } from './subprocess.ts';
-import { folderUri } from './trainer.ts';
 
 type Source =
   | { readonly kind: 'dataset'; readonly folder: string }

@@ -6,12 +6,13 @@ import { slug } from './data.ts';
 import { listenForStop, type Outcome, type StopReason } from './drive.ts';
 import { commandsOf } from './help.ts';
 import { parseManifests, readManifests } from '../../crds/manifest.ts';
+import { folderUri } from '../../crds/run-notes.ts';
 import { overrideOf, refuseOptionsOfNpm, type StartOptions } from './options.ts';
 import { createScreen } from './render.ts';
 import { QUICKSTART, start } from './start.ts';
 import { readState } from './state.ts';
 import { statusText } from './status.ts';
-import { folderUri, trainerCommand } from './trainer.ts';
+import { trainerCommand } from './trainer.ts';
 
 /** What a shell calls the end by a signal: 128 and its number. */
 const EXIT_SIGINT = 130;

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { PgganError } from '../../crds/errors.ts';
 import { folderOf } from '../../crds/resolve.ts';
 import type { Manifest } from '../../crds/manifest.ts';
+import { folderUri } from '../../crds/run-notes.ts';
 import { readState } from './state.ts';
-import { folderUri } from './trainer.ts';
 
 /** `folder` is the run folder itself, or, where `uri` is s3://, a folder that holds status, lock and log. */
 export type Place = { readonly uri: string; readonly folder: string };

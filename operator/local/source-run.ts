@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PgganError } from '../../crds/errors.ts';
+import { folderUri } from '../../crds/run-notes.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import { isTrue } from '../kube/conditions.ts';
 import { driverOf } from './lock.ts';
 import type { Manifest } from '../../crds/manifest.ts';
 import { baseOf, type Keeping, type Place, placeOf } from './places.ts';
 import { readState, type TrainingState } from './state.ts';
-import { folderUri } from './trainer.ts';
 
 export type Source = {
   readonly place: Place;

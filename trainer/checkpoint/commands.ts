@@ -1,6 +1,6 @@
 /** The command `run copy`. */
 import type { Command } from 'commander';
-import { accessOf, folderUri, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
+import { accessOf, folderUri, runNamed, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
 import { copyRun } from './copy-run.ts';
 import { openStore } from './open-store.ts';
 
@@ -15,8 +15,8 @@ export function runCommands(program: Command, io: RunIo): void {
     .argument('<from>', 'the run folder, or its s3:// address')
     .argument('<to>', 'where the copy goes: a folder or an s3:// address')
     .action(async (from: string, to: string, options: StoreCommandOptions) => {
-      const s3 = accessOf(options);
-      const [source, destination] = [openStore(folderUri(from), { s3, create: false }), openStore(folderUri(to), { s3 })];
+      const { uri, s3 } = runNamed(from, options);
+      const [source, destination] = [openStore(uri, { s3, create: false }), openStore(folderUri(to), { s3: accessOf(options) })];
       const { checkpoints, damaged } = await copyRun(source, destination, new Date(), (key) => io.stderr.write(`${key}\n`));
       for (const key of damaged) io.stderr.write(`warning: checkpoint ${key} is damaged and was left out\n`);
       io.stdout.write(`copied the run with ${checkpoints} checkpoints to ${destination.uri}\n`);

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
 import { openStore } from '../checkpoint/open-store.ts';
-import { accessOf, folderUri, type StoreCommandOptions } from '../store-options.ts';
+import { accessOf, folderUri, runNamed, type StoreCommandOptions } from '../store-options.ts';
 import { openGenerator } from '../synthesis/open-generator.ts';
 import { type ExportFormat, exportGenerator, FORMATS, type NetworkName, NETWORKS } from './export.ts';
 
@@ -11,12 +11,17 @@ type Options = StoreCommandOptions & { readonly format: ExportFormat; readonly n
 /** @throws {PgganError} */
 export async function exportCommand(run: string, folder: string, options: Options): Promise<void> {
   const { format, networks } = options;
-  const s3 = accessOf(options);
   if (networks && format !== 'safetensors')
     throw new PgganError('UsageInvalid', `--networks goes with --format safetensors: ${format} holds the averaged generator alone`);
-  const generator = await openGenerator(folderUri(run), s3);
+  const { uri, s3 } = runNamed(run, options);
+  const generator = await openGenerator(uri, s3);
   for (const warning of generator.warnings) process.stderr.write(`warning: ${warning}\n`);
-  const files = await exportGenerator(generator, format, networks ?? ['generator-ema'], openStore(folderUri(folder), { s3 }));
+  const files = await exportGenerator(
+    generator,
+    format,
+    networks ?? ['generator-ema'],
+    openStore(folderUri(folder), { s3: accessOf(options) }),
+  );
   process.stdout.write(`exported ${generator.checkpoint.uri} to ${folder}: ${files.join(', ')}\n`);
 }
 

@@ -6,7 +6,7 @@ import { storeError } from '../checkpoint/file-errors.ts';
 import type { Access } from '../checkpoint/open-store.ts';
 import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
-import { accessOf, folderUri, type StoreCommandOptions } from '../store-options.ts';
+import { accessOf, runNamed, type StoreCommandOptions } from '../store-options.ts';
 import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { createMetric, METRICS, metricName } from './choose.ts';
 import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
@@ -28,7 +28,8 @@ type Options = StoreCommandOptions & {
 /** Prints a table, or one JSON object {moments, rows}. @throws {PgganError} */
 export async function evaluateRun(folder: string, options: Options): Promise<void> {
   const names = options.metrics.split(',').map((name) => metricName(name.trim()));
-  const newest = await openGenerator(folderUri(folder), accessOf(options));
+  const { uri, s3 } = runNamed(folder, options);
+  const newest = await openGenerator(uri, s3);
   const run = trainingOf(newest);
   const dataset = await openDataset(run.dataset.uri, { s3: accessOf(options, run.store), resolutions: [], note: say });
   try {

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PgganError } from '../../crds/errors.ts';
 import { prepareBackend } from '../backend/backend.ts';
 import { dataText, NOTICE } from '../export/model-facts.ts';
-import { accessOf, folderUri, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
+import { runNamed, type StoreCommandOptions, withStoreOptions } from '../store-options.ts';
 import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
 import { encodeVideo } from './encoder.ts';
 import { interpolationFrames, interpolationSize } from './interpolation.ts';
@@ -38,7 +38,7 @@ export function videoCommands(program: Command, stopReason: StopReason): void {
 
 async function interpolation(run: string, mp4: string, film: Interpolation, stopReason: StopReason): Promise<void> {
   const { seconds, fps, grid, smoothing, seed } = film;
-  const generator = await openGenerator(folderUri(run), accessOf(film));
+  const generator = await openRun(run, film);
   generator.warnings.forEach(warn);
   const { kind } = await prepareBackend({ threads: generator.run?.threads ?? availableParallelism(), warn });
   const mode = kind === 'native' ? 'graph' : 'eager';
@@ -49,11 +49,16 @@ async function interpolation(run: string, mp4: string, film: Interpolation, stop
 }
 
 async function training(run: string, mp4: string, length: Length, stopReason: StopReason): Promise<void> {
-  const generator = await openGenerator(folderUri(run), accessOf(length));
+  const generator = await openRun(run, length);
   const film = await openTrainingFilm(generator.store, trainingOf(generator).schedule);
   const format = { width: film.width, height: film.height, channels: 3, framesPerSecond: length.fps, stopReason };
   const frames = trainingFrames(generator.store, film, framesOf(length));
   say(mp4, await encodeVideo(mp4, frames, { ...format, tags: tagsOf(generator, 'training') }), format);
+}
+
+function openRun(run: string, options: StoreCommandOptions): Promise<OpenGenerator> {
+  const { uri, s3 } = runNamed(run, options);
+  return openGenerator(uri, s3);
 }
 
 function say(
