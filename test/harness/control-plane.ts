@@ -114,12 +114,15 @@ async function startOnce(
 async function ready(admin: ApiClient, processes: readonly ServerProcess[]): Promise<void> {
   for (;;) {
     const dead = processes.find((server) => !server.running());
-    if (dead) throw new Error(`${dead.name} ended before it was ready: ${dead.output()}`);
+    // The one that ended complains of the other, more often than not.
+    if (dead) throw new Error(`${dead.name} ended before it was ready\n${processes.map(told).join('\n')}`);
     const answer = await admin.send('GET', '/readyz').catch(() => undefined);
     if (answer?.status === 200) return;
     await setTimeout(25);
   }
 }
+
+const told = (server: ServerProcess): string => `--- ${server.name}\n${server.output()}`;
 
 /** Ports that were free at once, so that they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {

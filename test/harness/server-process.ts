@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { asError } from '../../crds/errors.ts';
 
 export type ServerProcess = {
   readonly name: string;
@@ -15,7 +16,7 @@ export type ServerProcess = {
   kill(): Promise<void>;
   /** Starts it again, as it was started, after it has been killed. */
   restart(): void;
-  /** The end of what it has printed. */
+  /** The end of what it has printed, and how it has ended if it has: for a person, whatever became of its log. */
   output(): string;
   /** The first group of the last match in all that it has printed; undefined where it printed nothing like that. */
   lastSaid(pattern: RegExp): string | undefined;
@@ -41,9 +42,22 @@ export function startServer(program: string, args: readonly string[], log: strin
     restart() {
       ({ child, pid, ended } = spawnServer(program, args, log));
     },
-    output: () => readFileSync(log, 'utf8').slice(-4000),
+    output: () => `${endOfLog(log)}${howEnded(child)}`,
     lastSaid: (pattern) => [...readFileSync(log, 'utf8').matchAll(new RegExp(pattern, 'g'))].at(-1)?.[1],
   };
+}
+
+function endOfLog(log: string): string {
+  try {
+    return readFileSync(log, 'utf8').slice(-4000);
+  } catch (error) {
+    return `(its log cannot be read: ${asError(error).message})`;
+  }
+}
+
+function howEnded({ exitCode, signalCode }: ChildProcess): string {
+  if (signalCode !== null) return `\n(ended by ${signalCode})`;
+  return exitCode === null ? '' : `\n(ended with exit code ${exitCode})`;
 }
 
 /** `--name=value` for each. */
