@@ -196,6 +196,29 @@ test('a failed Job whose pods are gone is told by its own condition', () => {
   assert.deepEqual(only(spent, []).failure, { outOfMemory: false, message: 'Job has reached the specified backoff limit' });
 });
 
+test('a failed Job is told by the pod that failed it, not by those that it stopped then', () => {
+  const message = 'Container trainer for pod research/x-8-2 failed with exit code 4 matching FailJob rule at index 3';
+  const failed = job({ status: { failed: 1, conditions: [{ ...condition('Failed'), reason: 'PodFailurePolicy', message }] } });
+  const [away, invalid] = [4, 2].map((code) => pod({ phase: 'Failed', ...exit(code, { finishedAt: '2030-01-01T11:00:00Z' }) }));
+  const stopped = pod({ phase: 'Failed', ...exit(75, { finishedAt: '2030-01-01T11:00:20Z' }) });
+  assert.ok(away && invalid);
+  assert.deepEqual(only(failed, [stopped, away]).failure, { exitCode: 4, outOfMemory: false, message: 'exit code 4' });
+  assert.deepEqual(only(failed, [stopped]).failure, { exitCode: 4, outOfMemory: false, message }, 'also where it is gone');
+  const many = job({
+    status: { failed: 3, conditions: [{ ...condition('Failed'), reason: 'MaxFailedIndexesExceeded', message: 'many' }] },
+  });
+  assert.equal(only(many, [invalid, stopped]).failure?.exitCode, 2);
+  assert.equal(only(job(), [away, stopped]).failure?.exitCode, 75, 'a Job that goes on is told by its last pod');
+});
+
+test('pods that found no store are told apart from those that their Job counts', () => {
+  const away = pod({ phase: 'Failed', ...exit(4, {}) });
+  const going = job({ status: { failed: 2, conditions: [condition('FailureTarget')] } });
+  assert.equal(only(going, [away, away, pod({ phase: 'Failed', ...exit(75, {}) })]).podsWithoutStore, 2);
+  const evicted = pod({ phase: 'Failed', ...exit(4, {}), conditions: [TARGET] });
+  assert.equal(only(going, [evicted]).podsWithoutStore, undefined, 'nobody counts it');
+});
+
 test('a Job of an earlier training of this name is waited for; anyone else in the way is a conflict', () => {
   const former = job({ name: 'x-4', uid: 'job-0' }, 'training-0');
   const orphan = { ...job({ name: 'x-preflight', uid: 'job-9' }), metadata: { name: 'x-preflight', uid: 'job-9' } };

@@ -1,8 +1,8 @@
 /** Shows Jobs and their pods, as the API server lists them, the way that plan() wants to see them. */
-import { asError } from '../../crds/errors.ts';
+import { asError, EXIT } from '../../crds/errors.ts';
 import type { JobFailure, JobState, JobTimes, ObservedJob, PodState, TerminatingPod } from '../training/observed.ts';
 import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
-import { endedAt, failureOf, hasEnded, lostAt, podState, startedAt } from './pods.ts';
+import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, startedAt } from './pods.ts';
 import type { Job, Pod } from './wire.ts';
 
 /** What is listed in the owner's namespace: Jobs by name or owner, pods by label. */
@@ -38,11 +38,11 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
   const uid = job.metadata?.uid ?? '';
   const own = podsOf(job, listed);
   const ended = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
-  const lastEnd = ended.at(-1);
   const podsFailed = job.status?.failed ?? 0;
+  const podsWithoutStore = withoutStore(job, ended);
   const state = stateOf(job, own, refusals.get(uid), now);
   const times = timesOf(job, own);
-  const failure = (lastEnd && failureOf(lastEnd)) ?? failureByCondition(job);
+  const failure = whyEnded(job, ended);
   return {
     name: nameOf(job),
     uid,
@@ -54,6 +54,7 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
     createdAt: job.metadata?.creationTimestamp ?? '',
     ...(times && { times }),
     podsFailed,
+    ...(podsWithoutStore > 0 && { podsWithoutStore }),
     // Ends that its Job does not count are seen as long as their pods are there.
     podsEnded: Math.max(podsFailed, ended.length),
     ...(failure && { failure }),
@@ -154,6 +155,26 @@ function liveliest(job: Job, pods: readonly Pod[], refusal: string | undefined, 
   }
   const since = [job.metadata?.creationTimestamp, job.status?.startTime, ...pods.map(endedAt)].flatMap((time) => time ?? []);
   return { kind: 'none', since: since.sort().at(-1) ?? now.toISOString(), ...(refusal !== undefined && { message: refusal }) };
+}
+
+/**
+ * How the pod ended that ended last. A Job that fails stops its other pods: they end later than the one that failed it, and tell nothing of why.
+ * @param ended pods without success, in the order in which they ended
+ */
+function whyEnded(job: Job, ended: readonly Pod[]): JobFailure | undefined {
+  const told = failureByCondition(job);
+  const explains = (pod: Pod): boolean => {
+    const exitCode = failureOf(pod)?.exitCode;
+    return told?.exitCode === undefined ? exitCode !== EXIT.stopped && !isDisrupted(pod) : exitCode === told.exitCode;
+  };
+  const last = ended.findLast((pod) => told === undefined || explains(pod));
+  return (last && failureOf(last)) ?? told;
+}
+
+/** Pods of shards may all find the store away, and their Job counts each of them. */
+function withoutStore(job: Job, ended: readonly Pod[]): number {
+  const seen = ended.filter((pod) => failureOf(pod)?.exitCode === EXIT.storeUnavailable && !isDisrupted(pod)).length;
+  return Math.max(seen, failureByCondition(job)?.exitCode === EXIT.storeUnavailable ? 1 : 0);
 }
 
 /** Where the pods of a failed Job are gone already, its own condition tells the exit code that failed it. */

@@ -105,6 +105,15 @@ test('an unreachable store is tried again after 30 s', () => {
   assert.deepEqual(does(due), ['deleteJob']);
 });
 
+test('a store that no shard can reach costs no restart, whether its Job has failed yet or is about to', () => {
+  const failure = { exitCode: 4, outOfMemory: false, message: 'no store' };
+  const counts = { podsFailed: 3, podsEnded: 4, podsWithoutStore: 3, failure };
+  const seen = (state: Parameters<typeof job>[0]) => ({ ...NOTHING, training: TRAINED, jobs: [job(state, counts)] });
+  const failing = planSynthesis(synthesis(), seen({ kind: 'active', pod: { kind: 'running' } }), NOW);
+  const failed = planSynthesis(synthesis({}, failing.status), seen({ kind: 'failed', finishedAt }), NOW);
+  assert.deepEqual([failing.status.failures, failed.status.failures, reason(failed)], [0, 0, 'StoreUnavailable']);
+});
+
 test('suspend stops an unqueued Job and deletes a queued one', () => {
   const seen = { ...NOTHING, training: TRAINED, jobs: [job({ kind: 'active', pod: { kind: 'running' } })] };
   assert.deepEqual(does(planSynthesis(synthesis({ suspend: true }), seen, NOW)), ['setSuspend']);

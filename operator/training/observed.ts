@@ -57,6 +57,8 @@ export type ObservedJob<T = Task> = {
   readonly times?: JobTimes;
   /** Failures that its Job counted (status.failed). */
   readonly podsFailed: number;
+  /** Those of them that are known to have found no store; absent where none is. */
+  readonly podsWithoutStore?: number;
   /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included. */
   readonly podsEnded: number;
   /** Of the pod that ended last without success. */

@@ -23,8 +23,8 @@ export function answer(record: TaskRecord, job: ObservedJob<unknown> | undefined
  */
 export function count(before: TaskRecord, job: ObservedJob<unknown>, saved: number, shown: number): TaskRecord {
   const same = before.job?.uid === job.uid ? before.job : undefined;
-  // The pod that found no store is one that its Job counts and we do not: it spends none of maxRestarts.
-  const storeless = job.state.kind === 'failed' && job.failure?.exitCode === EXIT.storeUnavailable ? 1 : 0;
+  // A pod that found no store is one that its Job counts and we do not: it spends none of maxRestarts.
+  const storeless = job.podsWithoutStore ?? (job.state.kind === 'failed' && job.failure?.exitCode === EXIT.storeUnavailable ? 1 : 0);
   const failures = Math.max(same?.failures ?? 0, job.podsFailed - storeless);
   const ends = Math.max(same?.ends ?? 0, job.podsEnded);
   const earlierFailures = same ? before.earlierFailures : failuresOf(before);
