@@ -114,6 +114,13 @@ test('a store that no shard can reach costs no restart, whether its Job has fail
   assert.deepEqual([failing.status.failures, failed.status.failures, reason(failed)], [0, 0, 'StoreUnavailable']);
 });
 
+test('an edit reaches a Job of which no pod has run', () => {
+  const [waits, runs] = (['pending', 'running'] as const).map((kind) => job({ kind: 'active', pod: { kind } }, { digest: 'earlier' }));
+  assert.ok(waits && runs);
+  assert.deepEqual(does(planSynthesis(synthesis(), { ...NOTHING, training: TRAINED, jobs: [waits] }, NOW)), ['deleteJob']);
+  assert.deepEqual(does(planSynthesis(synthesis(), { ...NOTHING, training: TRAINED, jobs: [runs] }, NOW)), []);
+});
+
 test('suspend stops an unqueued Job and deletes a queued one', () => {
   const seen = { ...NOTHING, training: TRAINED, jobs: [job({ kind: 'active', pod: { kind: 'running' } })] };
   assert.deepEqual(does(planSynthesis(synthesis({ suspend: true }), seen, NOW)), ['setSuspend']);

@@ -1,7 +1,7 @@
 /** plan() for a SynthesisJob: one Indexed Job, once its checkpoint is there. Decisions only, no I/O. */
 import { type Action, type Decision, expire, remove, verdict } from '../training/decision.ts';
 import { taskDigest } from '../training/digest.ts';
-import { follow, outageFirst } from '../training/follow.ts';
+import { builtBefore, follow, outageFirst, rebuild } from '../training/follow.ts';
 import { lookAgain, previousPods } from '../training/lost-node.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import { RETRY_ANNOTATION } from '../training/plan.ts';
@@ -60,6 +60,7 @@ function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedS
   }
   if (record.stall) return { verdict: verdict('stalled', record.stall.reason, record.stall.message), actions: [] };
   if (spec.suspend) return suspended(spec.queue !== undefined, job);
+  if (job && builtBefore(job, step.digest)) return rebuild(job, []);
   const following = { record, deadlineSeconds: DEADLINE_SECONDS, running: () => ({ verdict: running(spec, seen) }), strays: [], now };
   const decision = job ? follow({ job, ...following }) : create({ metadata, spec }, step, name, seen, now);
   return outageFirst(decision, record, DEADLINE_SECONDS, now);

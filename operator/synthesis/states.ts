@@ -1,6 +1,7 @@
 /** Every state of a SynthesisJob as an example: what is seen, and what planSynthesis() answers. docs/states.md is made of it. */
 import type { Health } from '../health.ts';
 import { refused } from '../jobs/refused.ts';
+import { taskDigest } from '../training/digest.ts';
 import type { JobFailure, ObservedJob } from '../training/observed.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisTask } from './observed.ts';
 import { planSynthesis, type SynthesisPlan } from './plan.ts';
@@ -42,7 +43,7 @@ export const job = (state: ObservedJob['state'], rest: Partial<ObservedJob<Synth
   name: 's-synthesis',
   uid: 'j',
   task: { kind: 'synthesize', checkpointUri: TRAINED.checkpointUri },
-  digest: 'd',
+  digest: '',
   deleting: false,
   expires: false,
   state,
@@ -61,16 +62,20 @@ type Setting = {
   readonly seconds?: number;
 };
 
-const world = (seen: Seen): ObservedSynthesis => ({ ...NOTHING, training: TRAINED, ...seen });
+/** Built from the spec as it is, where a Job does not say otherwise. */
+const world = ({ jobs = [], ...seen }: Seen, spec: SynthesisObject['spec']): ObservedSynthesis => {
+  const digest = taskDigest(spec, { kind: 'synthesize' });
+  return { ...NOTHING, training: TRAINED, jobs: jobs.map((one) => (one.digest === '' ? { ...one, digest } : one)), ...seen };
+};
 
 /** What is decided of `seen`, planned twice, so that the answer is a settled one. */
 const settled =
   (seen: Seen, { spec = {}, metadata = {}, before, seconds = 0 }: Setting = {}): SynthesisExample['example'] =>
   () => {
-    const first = planSynthesis(synthesis(spec), world(before ?? seen), NOW);
+    const first = planSynthesis(synthesis(spec), world(before ?? seen, synthesis(spec).spec), NOW);
     const asked = synthesis(spec, first.status);
     const object = { ...asked, metadata: { ...asked.metadata, ...metadata } };
-    const plan = planSynthesis(object, world(seen), new Date(NOW.getTime() + seconds * 1000));
+    const plan = planSynthesis(object, world(seen, object.spec), new Date(NOW.getTime() + seconds * 1000));
     return { object: { ...object, status: plan.status }, plan };
   };
 
@@ -104,7 +109,12 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
     health: 'failed',
     example: () => {
       const object = synthesis();
-      const plan = refused(planSynthesis(object, world({}), NOW), object, 'Job s-synthesis would be refused: exceeded quota', NOW);
+      const plan = refused(
+        planSynthesis(object, world({}, object.spec), NOW),
+        object,
+        'Job s-synthesis would be refused: exceeded quota',
+        NOW,
+      );
       return { object: { ...object, status: plan.status }, plan };
     },
   },
@@ -125,6 +135,12 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
     when: 'a queue has not admitted the Job',
     health: 'working',
     example: settled({ jobs: [job({ kind: 'queued' })] }, { spec: { queue: { name: 'gpu' } } }),
+  },
+  {
+    state: 'Edited before it began',
+    when: 'the spec was edited since its Job was made, and no pod of the Job has run',
+    health: 'working',
+    example: settled({ jobs: [job({ kind: 'active', pod: { kind: 'pending' } }, { digest: 'earlier' })] }),
   },
   { state: 'Scheduling', when: 'the Job has no pod yet', health: 'working', example: settled(withoutPod) },
   { state: 'No pod', when: 'for a minute', health: 'working', example: settled(withoutPod, { seconds: 60 }) },

@@ -96,6 +96,30 @@ export function outageFirst<T>(decision: Decision<T>, { storeFailure }: TaskReco
   return { ...decision, verdict: verdict('hindered', 'StoreUnavailable', text) };
 }
 
+/**
+ * Whether a Job was built from another spec than the one that holds now, and no process of it runs: one that runs is left to its end. Also one
+ * that waits for a queue or a node that there is not, or was suspended, comes to what its spec was mended to.
+ */
+export function builtBefore({ digest, state, podsEnded }: ObservedJob<unknown>, wanted: string): boolean {
+  if (digest === wanted) return false;
+  switch (state.kind) {
+    case 'queued':
+    case 'suspended':
+      return true;
+    case 'active':
+      return podsEnded === 0 && (state.pod.kind === 'none' || state.pod.kind === 'pending');
+    case 'succeeded':
+    case 'failed':
+      return false;
+  }
+}
+
+/** The answer to a Job that was built from an earlier spec. */
+export function rebuild<T>(job: ObservedJob<T>, strays: readonly Action<T>[]): Decision<T> {
+  const said = verdict('waiting', 'Restarting', `Job ${job.name} is made again from the edited spec.`);
+  return { verdict: said, actions: [...strays, remove(job)] };
+}
+
 export function secondsSince(time: string, now: Date): number {
   return (now.getTime() - Date.parse(time)) / 1000;
 }

@@ -117,6 +117,35 @@ test('an edit of another resolution leaves a stalled phase stalled, one of its o
   until(world, succeeded(world));
 });
 
+test('an edit reaches a Job that waits for its queue or for a pod, or was suspended, and leaves one that runs alone', () => {
+  const world = new World({ queue: { name: 'gppu' } });
+  world.reconcile();
+  world.edit({ queue: { name: 'gpu' } });
+  until(world, () => world.created.length === 2);
+  assert.deepEqual(resolutions(world), ['preflight', 'preflight']);
+
+  const unplaced = new World();
+  unplaced.refusedSince = unplaced.now.toISOString();
+  unplaced.reconcile();
+  unplaced.edit({ template: { nodeSelector: { pool: 'there-is-one' } } });
+  until(unplaced, () => unplaced.created.length === 2);
+  unplaced.refusedSince = undefined;
+
+  until(unplaced, () => unplaced.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  unplaced.edit({ template: { nodeSelector: { pool: 'another' } } });
+  unplaced.reconcile();
+  assert.deepEqual(unplaced.last?.actions, [], 'it would lose what it has trained since its last checkpoint');
+  unplaced.edit({ suspend: true });
+  for (let round = 0; round < 3; round += 1) {
+    unplaced.reconcile();
+    unplaced.tick();
+  }
+  assert.deepEqual(resolutions(unplaced), ['preflight', 'preflight', 4]);
+  unplaced.edit({ suspend: false });
+  until(unplaced, succeeded(unplaced));
+  assert.deepEqual(resolutions(unplaced), ['preflight', 'preflight', 4, 4, 8, 16]);
+});
+
 test('a stalled training stays stalled when its failed Job expires', () => {
   const world = new World();
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));

@@ -3,7 +3,7 @@ import { type Action, type Decision, expire, remove, verdict } from './decision.
 import { deleting } from './deletion.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
-import { follow, outageFirst } from './follow.ts';
+import { builtBefore, follow, outageFirst, rebuild } from './follow.ts';
 import { lookAgain, previousPods } from './lost-node.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { type Ledger, remember, sameTask, type Step } from './records.ts';
@@ -60,6 +60,7 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
     return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
   if (spec.suspend) return suspended(training, step, strays);
   const { job, record } = step;
+  if (job && builtBefore(job, step.digest)) return rebuild(job, strays);
   const deadlineSeconds = spec.progressDeadlineSeconds;
   const running = (): Omit<Decision, 'actions'> => working(step.task, seen, deadlineSeconds, now);
   const decision = job ? follow({ job, record, deadlineSeconds, running, strays, now }) : create(training, step, name, strays, seen, now);

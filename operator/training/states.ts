@@ -160,6 +160,12 @@ export const STATES: readonly StateExample[] = [
     }),
   },
   {
+    state: 'Edited before it began',
+    when: 'the spec was edited since the Job was made, and it waits for its queue, or no pod of it has run',
+    health: 'working',
+    world: world((made) => made.edit({ queue: { name: 'gpus' } }), { queue: { name: 'gpu' } }),
+  },
+  {
     state: 'No pod',
     when: 'the Job has got no pod for a minute',
     health: 'working',
