@@ -105,6 +105,15 @@ test('a pod is lost a minute after its grace is over, not a minute after its del
   });
 });
 
+test('a pod that is lost is told of though other shards run: nothing replaces it, and they do not draw its images', () => {
+  const lost = terminating('2030-01-01T11:58:59Z');
+  for (const pods of [
+    [lost, pod({ phase: 'Running' })],
+    [pod({ phase: 'Running' }), pod({ phase: 'Pending' }), lost],
+  ])
+    assert.deepEqual(stateOf(job(), pods), { kind: 'active', pod: { kind: 'lost', since: '2030-01-01T11:58:59Z' } });
+});
+
 test('a pod that was told to end has a time at which its node counts as lost, unless it has ended', () => {
   const ended = pod({ phase: 'Succeeded' }, { deletionTimestamp: '2030-01-01T11:59:30Z' });
   const pods = [terminating('2030-01-01T11:59:30Z'), ended, pod({ phase: 'Running' })];

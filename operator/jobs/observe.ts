@@ -146,10 +146,10 @@ function timesOf({ metadata, spec, status }: Job, pods: readonly Pod[]): JobTime
   return { kind: 'admitted', at, ...(first !== undefined && { startedAt: first }) };
 }
 
-/** A pod that runs speaks for its Job, else one that is lost, else one that waits. */
+/** A pod that is lost speaks for its Job, whatever other shards do: it needs a person. Else one that runs, else one that waits. */
 function liveliest(job: Job, pods: readonly Pod[], refusal: string | undefined, now: Date): PodState {
   const states = pods.filter((pod) => !hasEnded(pod)).map((pod) => podState(pod, now));
-  for (const kind of ['running', 'lost', 'pending'] as const) {
+  for (const kind of ['lost', 'running', 'pending'] as const) {
     const found = states.find((state) => state.kind === kind);
     if (found) return found;
   }
