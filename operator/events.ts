@@ -21,7 +21,7 @@ export const EVENTS = {
   NodeLost: troubleOfBoth("A pod's node is gone, and Kubernetes replaces nothing; the note says what can be done."),
   StoreUnavailable: troubleOfBoth('The store is out of reach or refuses the credentials: once per outage, however often it is tried.'),
   StoreFull: trouble('The store has no room for a checkpoint; training waits.'),
-  PodsNotCreated: troubleOfBoth("A Job has had no pod for a minute; the note holds the server's reason where it gave one."),
+  PodsNotCreated: troubleOfBoth("A Job has had no pod for a minute; the note says where the server's reason is, or what it is."),
   WaitingForSource: trouble('The training that spec.initFrom names has not succeeded yet.'),
   InvalidSpec: troubleOfBoth('The spec can never run; the note names the fields.'),
   Stalled: troubleOfBoth('It waits for a person; the note begins with the reason of the condition Stalled, and says what can be done.'),

@@ -126,3 +126,23 @@ test('suspend stops an unqueued Job and deletes a queued one', () => {
   assert.deepEqual(does(planSynthesis(synthesis({ suspend: true }), seen, NOW)), ['setSuspend']);
   assert.deepEqual(does(planSynthesis(synthesis({ suspend: true, queue: { name: 'q' } }), seen, NOW)), ['deleteJob']);
 });
+
+test('three kills for memory without an image between them end the Job and wait for a person; a retry makes another', () => {
+  const failure = { exitCode: 137, outOfMemory: true, message: 'killed for want of memory' };
+  const killed = (times: number) => ({
+    ...NOTHING,
+    training: TRAINED,
+    jobs: [job({ kind: 'active', pod: { kind: 'pending' } }, { podsFailed: times, podsEnded: times, failure })],
+  });
+  const twice = planSynthesis(synthesis(), killed(2), NOW);
+  assert.deepEqual([reason(twice, 'Stalled'), does(twice)], [undefined, []]);
+  const thrice = planSynthesis(synthesis({}, twice.status), killed(3), NOW);
+  assert.deepEqual([reason(thrice, 'Stalled'), does(thrice)], ['OutOfMemory', ['deleteJob']]);
+  assert.match(thrice.status.conditions.find(({ type }) => type === 'Stalled')?.message ?? '', /smaller minibatch/);
+  const gone = { ...NOTHING, training: TRAINED };
+  const waiting = planSynthesis(synthesis({}, thrice.status), gone, NOW);
+  assert.deepEqual([reason(waiting, 'Stalled'), does(waiting)], ['OutOfMemory', []]);
+  const asked = synthesis({}, waiting.status);
+  const retried = planSynthesis({ ...asked, metadata: { ...asked.metadata, annotations: { 'pggan.dev/retry': '1' } } }, gone, NOW);
+  assert.deepEqual([reason(retried, 'Stalled'), does(retried)], [undefined, ['createJob']]);
+});

@@ -5,7 +5,7 @@ import { builtBefore, follow, outageFirst, rebuild } from '../training/follow.ts
 import { lookAgain, previousPods } from '../training/lost-node.ts';
 import type { ObservedJob } from '../training/observed.ts';
 import { RETRY_ANNOTATION } from '../training/plan.ts';
-import { failedStall } from '../training/stall.ts';
+import { failedStall, memoryStall } from '../training/stall.ts';
 import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import { answer, count, failuresOf, NEW_RECORD, stateByJob } from '../training/task-record.ts';
 import type { ObservedSynthesis, SynthesisObject, SynthesisStatus, SynthesisTask } from './observed.ts';
@@ -58,7 +58,10 @@ function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedS
       actions: [],
     };
   }
-  if (record.stall) return { verdict: verdict('stalled', record.stall.reason, record.stall.message), actions: [] };
+  if (record.stall) {
+    const going = job && (job.state.kind === 'active' || job.state.kind === 'queued') ? [remove(job)] : [];
+    return { verdict: verdict('stalled', record.stall.reason, record.stall.message), actions: going };
+  }
   if (spec.suspend) return suspended(spec.queue !== undefined, job);
   if (job && builtBefore(job, step.digest)) return rebuild(job, []);
   const following = { record, deadlineSeconds: DEADLINE_SECONDS, running: () => ({ verdict: running(spec, seen) }), strays: [], now };
@@ -135,10 +138,27 @@ function remember({ spec, status }: SynthesisObject, seen: ObservedSynthesis, re
   if (before.state === 'Complete') return { record: before, job, digest };
   const done = seen.progress.reduce((sum, { document }) => sum + document.done, 0);
   const counted = job ? count(before, job, done, done) : before;
-  const stall =
-    counted.stall ??
-    (job?.state.kind === 'failed' ? failedStall(job, (reason, message): Stall => ({ reason, message, digest })) : undefined);
+  const stall = counted.stall ?? stallOf(counted, job, digest);
   const answered = stall ? retry || stall.digest !== digest : retry && job?.state.kind === 'failed';
   if (answered) return { record: answer(counted, job), job: undefined, digest };
   return { record: { ...counted, ...(stall && { stall }), state: stateByJob(job, stall !== undefined) }, job, digest };
+}
+
+/** A minibatch decides what is drawn, and cannot be changed. */
+const MORE_MEMORY = 'raise the memory limit of spec.template, or create another SynthesisJob with a smaller minibatch';
+
+function stallOf(record: TaskRecord, job: Step['job'], digest: string): Stall | undefined {
+  const stall = (reason: string, message: string): Stall => ({ reason, message, digest });
+  switch (job?.state.kind) {
+    case 'failed':
+      return failedStall(job, stall, MORE_MEMORY);
+    // Its Job would try each shard maxRestarts times, with longer and longer pauses.
+    case 'active':
+      return memoryStall(job, record, stall, MORE_MEMORY);
+    case 'queued':
+    case 'suspended':
+    case 'succeeded':
+    case undefined:
+      return undefined;
+  }
 }

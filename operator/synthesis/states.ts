@@ -85,6 +85,10 @@ const failed = (exitCode: number, outOfMemory = false): Seen => {
   const failure: JobFailure = { exitCode, outOfMemory, message: `exit ${exitCode}` };
   return { jobs: [job({ kind: 'failed', finishedAt: since }, { podsFailed: 1, podsEnded: 1, failure })] };
 };
+const killedForMemory = (times: number): Seen => {
+  const failure: JobFailure = { exitCode: 137, outOfMemory: true, message: 'killed for want of memory' };
+  return { jobs: [job({ kind: 'active', pod: { kind: 'pending' } }, { podsFailed: times, podsEnded: times, failure })] };
+};
 const withoutPod: Seen = { jobs: [job({ kind: 'active', pod: { kind: 'none', since, message: 'exceeded quota' } })] };
 const onLostNode: Seen = { jobs: [job({ kind: 'active', pod: { kind: 'lost', since } })] };
 const done: Seen = { jobs: [job({ kind: 'succeeded', finishedAt: since })] };
@@ -181,7 +185,12 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
   { state: 'Exit 4, due again', when: 'the delay has passed', health: 'working', example: settled(failed(4), { seconds: 40 }) },
   { state: 'Exit 4 for long', when: 'for an hour; still tried again', health: 'failed', example: settled(failed(4), { seconds: 3600 }) },
   { state: 'Restarts spent', when: 'a shard failed more often than maxRestarts', health: 'failed', example: settled(failed(1)) },
-  { state: 'Out of memory', when: 'a pod was killed for memory', health: 'failed', example: settled(failed(137, true)) },
+  {
+    state: 'Out of memory',
+    when: 'three kills for memory in a row without an image',
+    health: 'failed',
+    example: settled(killedForMemory(3), { before: killedForMemory(0) }),
+  },
   {
     state: 'Name conflict',
     when: 'the name of its Job belongs to another owner',

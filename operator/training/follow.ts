@@ -57,11 +57,8 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
     case 'none': {
       const left = POD_PATIENCE_SECONDS - secondsSince(pod.since, now);
       if (left > 0) return { verdict: verdict('working', 'Scheduling', waiting), lookAgainSeconds: left };
-      return overdue(
-        pod.since,
-        'PodsNotCreated',
-        `Job ${job.name} gets no pod: ${pod.message ?? 'see the events of the Job (quota, pod security)'}`,
-      );
+      const words = pod.message ?? `kubectl events --for job/${job.name} has the server's words (quota, pod security)`;
+      return overdue(pod.since, 'PodsNotCreated', `Job ${job.name} gets no pod: ${words}`);
     }
     case 'pending':
       return { verdict: verdict('working', 'Scheduling', pod.message ?? waiting) };

@@ -20,11 +20,12 @@ export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: 
     case 'suspended':
       return undefined;
     case 'active': {
-      const ends = (record.job?.ends ?? 0) - (record.headway?.ends ?? 0);
+      const ends = endsInARow(record);
       if (ends < ENDS_WITHOUT_HEADWAY) return undefined;
-      if (job.failure?.outOfMemory)
-        return stall('OutOfMemory', `${job.name} ran out of memory ${ends} times in a row: ${MORE_MEMORY}, ${ANSWER}`);
-      return stall('NoProgress', `${job.name} ended ${ends} times in a row without a newer checkpoint (${said}): read its log, ${ANSWER}`);
+      return (
+        memoryStall(job, record, stall) ??
+        stall('NoProgress', `${job.name} ended ${ends} times in a row without a newer checkpoint (${said}): read its log, ${ANSWER}`)
+      );
     }
     case 'succeeded':
       return task.kind === 'preflight' ? preflightStall(seen, stall) : undefined;
@@ -36,8 +37,17 @@ export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: 
 
 type Say = (reason: string, message: string) => Stall;
 
+const endsInARow = (record: TaskRecord): number => (record.job?.ends ?? 0) - (record.headway?.ends ?? 0);
+
+/** The stall of a Job that would be killed for memory again and again; undefined where it may yet go well. */
+export function memoryStall(job: ObservedJob<unknown>, record: TaskRecord, stall: Say, moreMemory = MORE_MEMORY): Stall | undefined {
+  const ends = endsInARow(record);
+  if (ends < ENDS_WITHOUT_HEADWAY || !job.failure?.outOfMemory) return undefined;
+  return stall('OutOfMemory', `${job.name} ran out of memory ${ends} times in a row: ${moreMemory}, ${ANSWER}`);
+}
+
 /** The stall of a failed Job; undefined for exit 4, which is retried without anyone's help. */
-export function failedStall(job: ObservedJob<unknown>, stall: Say): Stall | undefined {
+export function failedStall(job: ObservedJob<unknown>, stall: Say, moreMemory = MORE_MEMORY): Stall | undefined {
   const said = job.failure?.message ?? 'its pod left no message';
   switch (job.failure?.exitCode) {
     case EXIT.storeUnavailable:
@@ -48,7 +58,7 @@ export function failedStall(job: ObservedJob<unknown>, stall: Say): Stall | unde
       return stall('DoesNotFit', `${said}; ${ANSWER}`);
     case undefined:
     default:
-      if (job.failure?.outOfMemory) return stall('OutOfMemory', `${job.name} ran out of memory: ${MORE_MEMORY}, ${ANSWER}`);
+      if (job.failure?.outOfMemory) return stall('OutOfMemory', `${job.name} ran out of memory: ${moreMemory}, ${ANSWER}`);
       return stall(
         'MaxRestartsExceeded',
         `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,
