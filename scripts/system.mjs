@@ -11,6 +11,7 @@ const PROGRAMS = {
   cni: { file: '/usr/lib/cni/bridge', package: 'containernetworking-plugins' },
   containerd: { file: 'containerd' },
   debootstrap: { file: 'debootstrap' },
+  ip: { file: 'ip', package: 'iproute2' },
   iptables: { file: 'iptables' },
   runc: { file: 'runc' },
 };

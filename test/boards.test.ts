@@ -14,7 +14,7 @@ import { CHART } from './harness/helm.ts';
 import { until } from './harness/kube.ts';
 import { startOperator } from './harness/operator-process.ts';
 import { apply, install, stage, succeeded } from './harness/operator-stage.ts';
-import { startPrometheus } from './harness/prometheus.ts';
+import { here, startPrometheus } from './harness/prometheus.ts';
 
 const PICTURE = join(import.meta.dirname, '../docs/images/training-board.png');
 /** The picture is of a run that is long enough to be looked at. */
@@ -36,7 +36,7 @@ test('every query of the boards has data from a training and a synthesis that Pr
   const operator = startOperator(t, plane, namespace);
   await until(() => operator.lastSaid(/"msg":"(leading)"/) !== undefined);
   const port = operator.lastSaid(/"telemetryPort":(\d+)/) ?? assert.fail('it never said its port');
-  const prometheus = await startPrometheus(t, [port], join(CHART, 'alerts.yaml'));
+  const prometheus = await startPrometheus(t, here([port]), join(CHART, 'alerts.yaml'));
   if (!prometheus) return;
   const began = Date.now() / 1000;
 

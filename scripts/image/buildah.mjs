@@ -28,12 +28,26 @@ export function buildah(args) {
   }
 }
 
-/** @throws where a program is not installed */
+/** A program is not here. */
+export class NotInstalled extends Error {}
+
+/** @throws {NotInstalled} */
 export function refuseWithout(program) {
   try {
     execFileSync(program, ['--version'], { stdio: 'ignore' });
   } catch (cause) {
-    throw new Error(`images are built with ${program}, which is not installed (Debian and Ubuntu: apt-get install ${program})`, { cause });
+    throw new NotInstalled(`images are built with ${program}, which is not installed (Debian and Ubuntu: apt-get install ${program})`, {
+      cause,
+    });
+  }
+}
+
+/** buildah leaves its store mounted over itself. */
+export function releaseStore() {
+  try {
+    execFileSync('umount', [join(store, 'storage/overlay')], { stdio: 'ignore' });
+  } catch {
+    // It was not mounted, or somebody else is building.
   }
 }
 

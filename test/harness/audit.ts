@@ -9,6 +9,8 @@ export type AuditEvent = {
   readonly requestReceivedTimestamp: string;
   readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly namespace?: string; readonly name?: string };
   readonly responseStatus?: { readonly code: number };
+  /** What admission found, by its plugins. */
+  readonly annotations?: Readonly<Record<string, string>>;
 };
 
 type Logged = { readonly auditLog: string };

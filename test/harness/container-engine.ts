@@ -1,6 +1,6 @@
 /** A containerd of the tests' own: its images, containers and mounts are below one folder, and gone after it is stopped. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, commandOf } from './command.ts';
 import { until } from './kube.ts';
@@ -14,6 +14,8 @@ export type ContainerEngine = {
   importImages(archive: string): Promise<void>;
   /** Another name of an image. */
   tag(image: string, name: string): Promise<void>;
+  /** `kill -9` of a pod's container, by nobody that Kubernetes knows of. */
+  killContainer(pod: string, container: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -37,6 +39,11 @@ export async function startContainerEngine(folder: string, network: NodeNetwork,
     process: server,
     importImages: async (archive) => void (await done(ctr, ['images', 'import', archive])),
     tag: async (image, name) => void (await done(ctr, ['images', 'tag', '--force', image, name])),
+    async killContainer(pod, container) {
+      const selected = `labels."io.kubernetes.pod.name"==${pod},labels."io.kubernetes.container.name"==${container}`;
+      const id = (await done(ctr, ['containers', 'ls', '-q', selected])).trim();
+      await done(ctr, ['tasks', 'kill', '--signal', 'SIGKILL', id]);
+    },
     async stop() {
       const spaces = await removeContainers(ctr);
       await server.kill();
@@ -109,11 +116,4 @@ function quietly(program: string, ...args: readonly string[]): void {
   } catch {
     // It is gone already.
   }
-}
-
-/** Below a control group of the tests' own, as kubelets make them; removes what is left of it. */
-export function removeControlGroups(name: string): void {
-  const groups = '/sys/fs/cgroup';
-  const roots = [groups, ...readdirSync(groups).map((controller) => join(groups, controller))].map((root) => join(root, name));
-  for (const root of roots) if (existsSync(root)) quietly('find', root, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';');
 }

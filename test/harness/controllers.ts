@@ -31,7 +31,7 @@ export function startControllers(plane: ControlPlane, binaries: ControllerBinari
         '--use-service-account-credentials',
         '--leader-elect=false',
         '--secure-port=0',
-        '--node-monitor-grace-period=20s',
+        '--node-monitor-grace-period=12s',
       ],
       join(folder, 'kube-controller-manager.log'),
     ),

@@ -1,7 +1,8 @@
 /** The kubelet and kube-proxy of a node, in its network, with a control group of their own for all its pods. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContainerEngine } from './container-engine.ts';
+import { makeControlGroups } from './control-groups.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { NodeNetwork } from './node-network.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
@@ -45,6 +46,8 @@ export function startKubelet(
     tlsCertFile: certFile,
     tlsPrivateKeyFile: keyFile,
     nodeStatusUpdateFrequency: '2s',
+    // Renewed four times in that.
+    nodeLeaseDurationSeconds: 8,
     syncFrequency: '5s',
     // A machine that tests share is not emptied for them.
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
@@ -87,15 +90,4 @@ export function startProxy({ plane, network, folder, binaries }: Parts): ServerP
 function inside(network: NodeNetwork, program: string, args: readonly string[]): [string, readonly string[]] {
   const [first, ...rest] = network.within(program, ...args);
   return [first, rest];
-}
-
-const GROUPS = '/sys/fs/cgroup';
-const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids', 'systemd'];
-
-/** One group in the one hierarchy of version 2, or one in each of version 1, where a cpuset must be filled before it can be used. */
-function makeControlGroups(name: string): void {
-  if (existsSync(join(GROUPS, 'cgroup.controllers'))) return void mkdirSync(join(GROUPS, name), { recursive: true });
-  for (const controller of CONTROLLERS) mkdirSync(join(GROUPS, controller, name), { recursive: true });
-  for (const file of ['cpuset.cpus', 'cpuset.mems'])
-    writeFileSync(join(GROUPS, 'cpuset', name, file), readFileSync(join(GROUPS, 'cpuset', file)));
 }

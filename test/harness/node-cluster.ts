@@ -1,11 +1,12 @@
 /** A whole cluster on this machine: control plane, controllers, and one real node with containers, a network, Services and names. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { binary } from './binaries.ts';
 import type { Command } from './command.ts';
-import { type ContainerEngine, removeControlGroups, startContainerEngine } from './container-engine.ts';
+import { type ContainerEngine, startContainerEngine } from './container-engine.ts';
+import { removeControlGroups } from './control-groups.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { startControllers } from './controllers.ts';
 import { type Image, image } from './images.ts';
@@ -37,7 +38,8 @@ export async function startNodeCluster(t: TestContext, images: readonly Image[])
   const binaries = paths as Readonly<Record<(typeof NAMES)[number], string>>;
 
   const folder = mkdtempSync(join(tmpdir(), 'pggan-node-'));
-  const group = `pggan-${process.pid}`;
+  // By a name that processes in other sandboxes do not have.
+  const group = basename(folder);
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
   t.after(async () => {
     for (const step of undo.toReversed()) await step();
@@ -109,7 +111,7 @@ type Parts = {
   readonly binaries: { readonly coredns: string };
 };
 
-/** CoreDNS, in the network of the node. */
+/** CoreDNS, in the network of the node. There is nobody whom it could ask for names of the world: it says that there are none. */
 function startDns({ plane, network, folder, binaries }: Parts): ServerProcess {
   mkdirSync(join(folder, 'coredns'));
   const file = join(folder, 'coredns/Corefile');
@@ -118,6 +120,9 @@ function startDns({ plane, network, folder, binaries }: Parts): ServerProcess {
   errors
   kubernetes cluster.local in-addr.arpa {
     kubeconfig ${plane.kubeconfig} test
+  }
+  template ANY ANY {
+    rcode NXDOMAIN
   }
 }
 `;

@@ -17,17 +17,24 @@ export type Prometheus = {
   get(path: string, parameters: Readonly<Record<string, string>>): Promise<unknown>;
 };
 
-/** Ended after the test; undefined where it has not been built (the test is skipped, with CI=true it fails). */
-export async function startPrometheus(t: TestContext, ports: readonly string[], rules: string): Promise<Prometheus | undefined> {
+/** Operators that run as processes of this machine. */
+export const here = (ports: readonly string[]): object => ({ static_configs: [{ targets: ports.map((port) => `127.0.0.1:${port}`) }] });
+
+/** Operators that run as pods. */
+export const inCluster = (kubeconfig: string, namespace: string): object => ({
+  kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: kubeconfig, namespaces: { names: [namespace] } }],
+  relabel_configs: [{ source_labels: ['__meta_kubernetes_pod_container_port_name'], regex: 'telemetry', action: 'keep' }],
+});
+
+/** @param where the targets, as a part of a scrape configuration. Ended after the test; undefined where it has not been built (the test is skipped, with CI=true it fails). */
+export async function startPrometheus(t: TestContext, where: object, rules: string): Promise<Prometheus | undefined> {
   const program = binary(t, 'prometheus');
   if (program === undefined) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'pggan-prometheus-'));
   const config = {
     global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
     rule_files: [rules],
-    scrape_configs: [
-      { job_name: 'pggan-operator', honor_labels: true, static_configs: [{ targets: ports.map((port) => `127.0.0.1:${port}`) }] },
-    ],
+    scrape_configs: [{ job_name: 'pggan-operator', honor_labels: true, ...where }],
   };
   writeFileSync(join(folder, 'prometheus.yml'), stringify(config));
   const flags = [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`];

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test, type TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
-import { serviceOf } from '../harness/node-cluster.ts';
+import { ready, serviceOf } from '../harness/node-cluster.ts';
 import { startObjectStore } from '../harness/object-store.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
 import { createAfterwards } from './afterwards.ts';
@@ -34,9 +35,12 @@ type Fault = {
   readonly synthesis?: object;
   /** What else is in the cluster. */
   readonly given?: (stage: Stage, t: TestContext) => Promise<unknown>;
+  /** What befalls it once it is there, and how that is made good. */
+  readonly during?: (stage: Stage) => Promise<unknown>;
+  readonly afterwards?: (stage: Stage) => Promise<unknown>;
   readonly condition: readonly [type: 'Progressing' | 'Stalled' | 'Accepted', status: 'True' | 'False', reason: string, message: RegExp];
-  /** Reason of an event that tells of it. */
-  readonly event?: string;
+  /** Reasons of events that tell of it. */
+  readonly events?: readonly string[];
 };
 
 const BASE = {
@@ -45,6 +49,8 @@ const BASE = {
   totalKimg: 5,
   schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
 };
+/** Its first phase is not over before it can be disturbed. */
+const LONG = { totalKimg: 500, schedule: { ...BASE.schedule, trainKimg: 100, transitionKimg: 100 }, checkpoints: { everyKimg: 1 } };
 const limits = (resources: Readonly<Record<string, string>>): object => ({ template: { resources: { limits: resources } } });
 const secret = (name: string, accessKey: string, secretKey: string): object => ({
   apiVersion: 'v1',
@@ -63,58 +69,58 @@ const FAULTS: readonly Fault[] = [
       'StoreUnavailable',
       /there are no credentials for it: .* lacks .*check the Secret of spec.store.credentialsSecretRef/,
     ],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'unknown-access-key',
     spec: { store: { ...STORE, credentialsSecretRef: { name: 'stranger' } } },
     given: ({ cluster }) => cluster.apply(secret('stranger', 'stranger', 'stranger-secret')),
     condition: ['Progressing', 'False', 'StoreUnavailable', /the access key is not known there/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'wrong-secret-key',
     spec: { store: { ...STORE, credentialsSecretRef: { name: 'mistyped' } } },
     given: ({ cluster, server }) => cluster.apply(secret('mistyped', server.credentials.accessKey, 'mistyped-secret')),
     condition: ['Progressing', 'False', 'StoreUnavailable', /the secret key is not that of the access key/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'no-bucket',
     spec: { output: { uri: 's3://nowhere/runs' } },
     condition: ['Progressing', 'False', 'StoreUnavailable', /there is no bucket 'nowhere'/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'no-dataset',
     spec: { dataset: { uri: 's3://pggan/datasets/none' } },
     condition: ['Progressing', 'False', 'StoreUnavailable', /datasets\/none/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'unreachable-store',
     spec: { store: { ...STORE, endpoint: 'https://minio.minio.svc:9001' } },
-    condition: ['Progressing', 'False', 'StoreUnavailable', /minio\.minio\.svc:9001/],
-    event: 'StoreUnavailable',
+    condition: ['Progressing', 'False', 'StoreUnavailable', /minio\.minio\.svc:9001.*check the endpoint/],
+    events: ['StoreUnavailable'],
   },
   {
     name: 'unknown-host',
     spec: { store: { ...STORE, endpoint: 'https://nobody.minio.svc:9000' } },
-    condition: ['Progressing', 'False', 'StoreUnavailable', /nobody\.minio\.svc/],
-    event: 'StoreUnavailable',
+    condition: ['Progressing', 'False', 'StoreUnavailable', /nobody\.minio\.svc.*name is not known to DNS: check the endpoint/],
+    events: ['StoreUnavailable'],
   },
   {
     name: 'unknown-authority',
     spec: { store: { endpoint: STORE.endpoint, credentialsSecretRef: STORE.credentialsSecretRef } },
     condition: ['Progressing', 'False', 'StoreUnavailable', /certificate/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'full-store',
     spec: { store: { ...STORE, endpoint: 'https://full.minio.svc:9000', caConfigMapRef: { name: 'full-ca' } } },
     given: fullStore,
     condition: ['Progressing', 'False', 'StoreUnavailable', /there is no room left/],
-    event: 'StoreUnavailable',
+    events: ['StoreUnavailable'],
   },
   {
     name: 'no-image',
@@ -125,33 +131,62 @@ const FAULTS: readonly Fault[] = [
     name: 'quota',
     given: ({ kubectl }) => kubectl('create', 'quota', 'none', '-n', NAMESPACE, '--hard=requests.nvidia.com/gpu=0'),
     spec: limits({ 'nvidia.com/gpu': '1' }),
-    condition: ['Progressing', 'False', 'PodsNotCreated', /quota/],
-    event: 'PodsNotCreated',
+    afterwards: ({ kubectl }) => kubectl('delete', 'quota', 'none', '-n', NAMESPACE),
+    condition: ['Progressing', 'False', 'PodsNotCreated', /kubectl events --for job\/quota-4/],
+    events: ['PodsNotCreated'],
+  },
+  {
+    name: 'no-room-on-the-node',
+    spec: { template: { resources: { requests: { cpu: '1000' } } } },
+    condition: ['Progressing', 'True', 'Scheduling', /Insufficient cpu/],
+  },
+  {
+    name: 'crash',
+    spec: LONG,
+    during: crash,
+    condition: ['Progressing', 'True', 'Training', /./],
+    events: ['PodFailed', 'TrainingResumed'],
   },
   {
     name: 'no-memory',
     spec: limits({ memory: '200Mi' }),
     condition: ['Stalled', 'True', 'DoesNotFit', /memory/],
-    event: 'Stalled',
+    events: ['Stalled'],
   },
   {
     name: 'other-resolution',
     spec: { resolution: 64, totalKimg: 20 },
     condition: ['Stalled', 'True', 'Invalid', /64/],
-    event: 'Stalled',
+    events: ['Stalled'],
   },
   {
     name: 'killed-for-memory',
     synthesis: { template: { resources: { limits: { memory: '64Mi' } } } },
     condition: ['Stalled', 'True', 'OutOfMemory', /memory/],
-    event: 'Stalled',
+    events: ['Stalled'],
   },
   {
     name: 'no-gpu-in-the-image',
     given: withGpu,
     spec: limits({ 'nvidia.com/gpu': '1' }),
     condition: ['Stalled', 'True', 'Invalid', /a GPU was asked for, but the native backend found none/],
-    event: 'Stalled',
+    events: ['Stalled'],
+  },
+  {
+    name: 'lost-node',
+    spec: LONG,
+    during: loseNode,
+    afterwards: findNode,
+    condition: ['Progressing', 'False', 'NodeLost', /is gone: delete the node/],
+    events: ['NodeLost'],
+  },
+  {
+    // The run folder of the one that all others draw from: last of all.
+    name: 'good',
+    given: ({ kubectl }) => kubectl('delete', 'pgt', 'good', '-n', NAMESPACE, '--timeout=120s'),
+    spec: { seed: 2000 },
+    condition: ['Stalled', 'True', 'FingerprintMismatch', /differs in .*seed.*another name, or delete that run folder/],
+    events: ['Stalled'],
   },
 ];
 
@@ -169,27 +204,40 @@ suite('what goes wrong on a real node is told', () => {
     await stage.kubectl('wait', '-n', NAMESPACE, '--for=condition=Succeeded', 'pgt/good', '--timeout=600s');
   });
 
-  for (const { name, spec = {}, synthesis, given, condition, event } of FAULTS)
-    test(name, { timeout: 300_000 }, async (t) => {
+  for (const fault of FAULTS)
+    test(fault.name, { timeout: 300_000 }, async (t) => {
       const at = stage ?? assert.fail('there is no cluster');
-      const { run, apply } = at.cluster;
-      await given?.(at, afterwards.of(t));
-      await apply(synthesis ? synthesisOf(name, synthesis) : trainingOf(name, { ...BASE, ...spec }));
+      const { name, spec = {}, synthesis, events = [] } = fault;
       const kind = synthesis ? 'synth' : 'pgt';
-      const [type, status, reason, message] = condition;
-      let last: unknown;
-      t.signal.addEventListener('abort', () => process.stdout.write(`# ${name}: ${JSON.stringify(last)}\n`));
-      await until(async () => {
-        const object = await seen(run, kind, name);
-        last = object.status?.conditions;
-        const found = conditionOf(object, type);
-        return t.signal.aborted || (found?.status === status && found.reason === reason && message.test(found.message));
-      });
-      if (event !== undefined) await until(async () => (await eventsOf(at, name)).includes(event));
-      await at.kubectl('delete', kind, name, '-n', NAMESPACE, '--wait=false');
-      if (name === 'quota') await at.kubectl('delete', 'quota', 'none', '-n', NAMESPACE);
+      await fault.given?.(at, afterwards.of(t));
+      await at.cluster.apply(synthesis ? synthesisOf(name, synthesis) : trainingOf(name, { ...BASE, ...spec }));
+      try {
+        await fault.during?.(at);
+        const message = await told(at, kind, fault, t.signal);
+        await until(async () => {
+          const found = await eventsOf(at, name);
+          return t.signal.aborted || events.every((event) => found.includes(event));
+        });
+        process.stdout.write(`# ${name}: ${fault.condition.slice(0, 3).join(' ')}; ${events.join(', ') || 'no event'}: ${message}\n`);
+      } finally {
+        await fault.afterwards?.(at);
+        await at.kubectl('delete', kind, name, '-n', NAMESPACE, '--wait=false');
+      }
     });
 });
+
+/** The message of the condition that the fault leads to, as soon as it does. Where it never does, prints the conditions that there are. */
+async function told({ cluster }: Stage, kind: string, { name, condition }: Fault, signal: AbortSignal): Promise<string> {
+  const [type, status, reason, message] = condition;
+  for (;;) {
+    const object = await seen(cluster.run, kind, name);
+    const found = conditionOf(object, type);
+    if (found?.status === status && found.reason === reason && message.test(found.message)) return found.message;
+    if (signal.aborted) process.stdout.write(`# ${name} came to ${JSON.stringify(object.status?.conditions)}\n`);
+    signal.throwIfAborted();
+    await setTimeout(200);
+  }
+}
 
 async function eventsOf({ kubectl }: Stage, name: string): Promise<readonly string[]> {
   const regarding = `regarding.name=${name}`;
@@ -217,6 +265,34 @@ async function fullStore({ cluster, dataset }: Stage, t: TestContext): Promise<v
     ...serviceOf({ name: 'full', namespace: 'minio' }, host, ports),
     configMap('full-ca', { 'ca.crt': authorityOf(server) }),
   );
+}
+
+/** The process of its first phase ends by itself, in the middle of it, and another one goes on. */
+async function crash(stage: Stage): Promise<void> {
+  const pod = await runningPod(stage, 'crash-4');
+  await until(async () => ((await seen(stage.cluster.run, 'pgt', 'crash')).status?.checkpoint?.images ?? 0) > 0);
+  await stage.cluster.engine.killContainer(pod, 'trainer');
+}
+
+/** The kubelet is away when the pod is to go: nobody can say whether it still runs. */
+async function loseNode(stage: Stage): Promise<void> {
+  const pod = await runningPod(stage, 'lost-node-4');
+  await stage.cluster.kubelet.kill();
+  await stage.kubectl('delete', 'pod', pod, '-n', NAMESPACE, '--grace-period=1', '--wait=false');
+}
+
+async function findNode({ cluster }: Stage): Promise<void> {
+  cluster.kubelet.restart();
+  await ready(cluster);
+}
+
+async function runningPod({ kubectl }: Stage, job: string): Promise<string> {
+  let name = '';
+  await until(async () => {
+    name = await kubectl('get', 'pods', '-n', NAMESPACE, '-l', `job-name=${job}`, '--field-selector=status.phase=Running', '-o', 'name');
+    return name !== '';
+  });
+  return name.trim().replace(/^pod\//, '');
 }
 
 /** As a device plugin would: the node says that it has one. */

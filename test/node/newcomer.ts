@@ -3,33 +3,57 @@
  * TLS. Whatever befalls the training in between, it ends with the bits of the same manifest run by `npm start`.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { after, suite, test, type TestContext } from 'node:test';
 import sharp from 'sharp';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { queriesOf } from '../../monitoring/boards/queries-of.ts';
+import { trainingBoard } from '../../monitoring/boards/training.ts';
+import { filledIn, plotTraining } from '../../monitoring/plot.ts';
 import { checkpointManifest } from '../../trainer/checkpoint/format.ts';
 import { openStore } from '../../trainer/checkpoint/open-store.ts';
+import { auditEvents } from '../harness/audit.ts';
+import { CHART } from '../harness/helm.ts';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
 import { nodeCondition, ready } from '../harness/node-cluster.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
+import { inCluster, type Prometheus, startPrometheus } from '../harness/prometheus.ts';
 import { newestCheckpoint, uriOf } from '../harness/tiny-training.ts';
 import { createAfterwards } from './afterwards.ts';
-import { conditionOf, seen, type Seen, story } from './seen.ts';
-import { NAMESPACE, PLACES, prepareNamespaces, RESOLUTION, type Stage, startStage, trainingOf } from './stage.ts';
+import { conditionOf, keep, seen, type Seen, story } from './seen.ts';
+import { NAMESPACE, PLACES, prepareNamespaces, RESOLUTION, type Stage, startStage } from './stage.ts';
 
-/** Phases end after about 4,000, 12,000 and 32,000 images. */
-const SPEC = {
-  resolution: RESOLUTION,
-  totalKimg: 32,
-  schedule: { trainKimg: 4, transitionKimg: 4, minibatchBase: 16, tickKimgBase: 2 },
-  checkpoints: { everyKimg: 2, everySeconds: 3600, keepLast: 2 },
+const SAMPLE = parse(readFileSync(join(import.meta.dirname, '../../manifests/samples/quickstart.yaml'), 'utf8')) as {
+  readonly spec: { readonly schedule: object };
 };
+/**
+ * The quick start's manifest, shorter and up to 16x16: phases end after about 4,000, 12,000 and 44,000 images, and the last is long enough to be
+ * disturbed all the way.
+ */
+const TOTAL_KIMG = 44;
+const manifest = (places: object): object => ({
+  ...SAMPLE,
+  metadata: { name: 'chests', namespace: NAMESPACE },
+  spec: {
+    ...SAMPLE.spec,
+    store: undefined,
+    ...places,
+    resolution: RESOLUTION,
+    totalKimg: TOTAL_KIMG,
+    schedule: { ...SAMPLE.spec.schedule, trainKimg: 4, transitionKimg: 4, tickKimgBase: 2 },
+    checkpoints: { everyKimg: 2, everySeconds: 3600, keepLast: 2 },
+  },
+});
 const IMAGES = 6;
+
+const hasSucceeded = (now: Seen): boolean => conditionOf(now, 'Succeeded')?.status === 'True';
 
 suite('a newcomer', () => {
   let stage: Stage | undefined;
+  let prometheus: Prometheus | undefined;
+  const began = Date.now() / 1000;
   const times = story();
   const afterwards = createAfterwards();
   after(async () => {
@@ -37,16 +61,25 @@ suite('a newcomer', () => {
     await afterwards.run();
   });
 
-  /** Of a step of the way: the steps before it must have led there. */
+  /** The step that did not come to its end: those after it have nothing to stand on. */
+  let broken: string | undefined;
+  const step = (name: string, work: (t: TestContext) => Promise<void>): void =>
+    void test(name, { timeout: 1_200_000 }, async (t) => {
+      assert.equal(broken, undefined, 'a step before this one has failed');
+      broken = name;
+      await work(t);
+      broken = undefined;
+    });
   const at = (): Stage => stage ?? assert.fail('there is no cluster');
   const training = (): Promise<Seen> => seen(at().cluster.run, 'pgt', 'chests');
-  /** The status once the training has shown so many images; it must not have stalled. */
+  /** The status once the training has shown so many images and still goes on; it must not have stalled. */
   const past = async (images: number): Promise<NonNullable<Seen['status']>> => {
     for (;;) {
       const now = await training();
       assert.equal(conditionOf(now, 'Stalled')?.message, undefined);
+      assert.ok(!hasSucceeded(now), 'the training was over before it could be disturbed: a larger TOTAL_KIMG is needed');
       if (now.status && (now.status.progress?.images ?? 0) >= images) return now.status;
-      await until(async () => JSON.stringify((await training()).status?.progress) !== JSON.stringify(now.status?.progress));
+      await until(async () => JSON.stringify((await training()).status) !== JSON.stringify(now.status));
     }
   };
   const failures = async (): Promise<number> => (await training()).status?.failures ?? 0;
@@ -60,35 +93,43 @@ suite('a newcomer', () => {
     });
     return names[0] ?? '';
   };
+  const listed = async (): Promise<string> => {
+    const [narrow, wide] = [
+      await at().kubectl('get', 'pgt', '-n', NAMESPACE),
+      await at().kubectl('get', 'pgt', '-n', NAMESPACE, '-o', 'wide'),
+    ];
+    return `$ kubectl get pgt -n ${NAMESPACE}\n${narrow}\n$ kubectl get pgt -n ${NAMESPACE} -o wide\n${wide}`;
+  };
 
-  test('has a cluster with a node, a store, and radiographs in a bucket', async (t) => {
+  step('has a cluster with a node, a store, and radiographs in a bucket', async (t) => {
     stage = await times.of('cluster, store and dataset', () => startStage(afterwards.of(t)));
   });
 
-  test('installs the chart; its pods are admitted under the restricted level and become ready', async () => {
+  step('installs the chart; its pods are admitted under the restricted level and become ready', async (t) => {
     await prepareNamespaces(at());
     await times.of('chart installed, operator ready', () => at().release('install'));
+    const { plane } = at().cluster;
+    prometheus = await startPrometheus(afterwards.of(t), inCluster(plane.kubeconfig, 'pggan-system'), join(CHART, 'alerts.yaml'));
   });
 
-  test('applies a training, which begins to grow', async () => {
-    await at().cluster.apply(trainingOf('chests', { ...SPEC, ...PLACES }));
+  step('applies a training, which begins to grow', async () => {
+    await at().cluster.apply(manifest(PLACES));
     await times.of('from kubectl apply to the first images', () => past(1));
   });
 
-  test('deletes a pod in the middle: another one goes on from its checkpoint, and no failure is counted', async () => {
-    await past(6000);
+  step('deletes a pod in the middle: another one goes on from its checkpoint, and no failure is counted', async () => {
+    const { resumes = 0 } = await past(13_000);
     const pod = await runningPod();
     await times.of('pod deleted and replaced', async () => {
       await at().kubectl('delete', '-n', NAMESPACE, pod);
       await runningPod(pod);
-      // The same phase, or it had ended before it was disturbed.
-      await until(async () => (phaseOf(await training(), 8)?.attempts ?? 0) >= 2);
+      await until(async () => ((await training()).status?.resumes ?? 0) > resumes);
     });
     assert.equal(await failures(), 0);
   });
 
-  test('drains the node: a disruption, no failure; the training goes on once there is room for it again', async () => {
-    const { disruptions = 0 } = await past(13_000);
+  step('drains the node: a disruption, no failure; the training goes on once there is room for it again', async () => {
+    const { disruptions = 0 } = await past(16_000);
     await runningPod();
     await times.of('node drained and given back', async () => {
       await at().kubectl('drain', NODE_NAME, '--pod-selector=pggan.dev/training', '--delete-emptydir-data', '--timeout=120s');
@@ -99,9 +140,10 @@ suite('a newcomer', () => {
     assert.equal(await failures(), 0);
   });
 
-  test('kills the kubelet: what runs goes on, and is seen again when the kubelet is back', async () => {
+  step('kills the kubelet: what runs goes on, and is seen again when the kubelet is back', async () => {
     const { cluster } = at();
-    await past(16_000);
+    await past(18_000);
+    keep('kubectl-get-pgt.txt', await listed());
     await times.of('kubelet killed, missed and back', async () => {
       await cluster.kubelet.kill();
       await until(async () => (await nodeCondition(cluster.run)) === 'Unknown');
@@ -111,27 +153,38 @@ suite('a newcomer', () => {
     assert.equal(await failures(), 0);
   });
 
-  test('restarts MinIO: the training waits for it, and no failure is counted', async () => {
+  step('restarts MinIO: the training waits for it, and no failure is counted', async () => {
     const { server } = at();
-    const { progress } = await past(19_000);
+    const { progress } = await past(20_000);
     await server.kill();
     await server.start();
-    await past((progress?.images ?? 0) + 2000);
+    await times.of('2,000 images after a restart of MinIO', () => past((progress?.images ?? 0) + 2000));
     assert.equal(await failures(), 0);
   });
 
-  test('upgrades the chart: operator and default image change under a training that keeps its own and goes on', async () => {
-    const { cluster, release } = at();
-    await cluster.engine.tag('localhost/pggan-trainer:0.1.0', 'localhost/pggan-trainer:next');
-    const { status } = await training();
-    await times.of('chart upgraded', () => release('upgrade', '--set', 'trainerImage.tag=next', '--set', 'podAnnotations.upgraded=yes'));
-    const later = await past(Math.min(SPEC.totalKimg * 1000, (status?.progress?.images ?? 0) + 500));
+  step('upgrades the chart: operator and default image change under a training that keeps its own and goes on', async () => {
+    const { cluster, release, kubectl } = at();
+    for (const name of ['operator', 'trainer']) await cluster.engine.tag(`localhost/pggan-${name}:0.1.0`, `localhost/pggan-${name}:next`);
+    const { progress } = await past(0);
+    await times.of('chart upgraded', () => release('upgrade', '--set', 'image.tag=next', '--set', 'trainerImage.tag=next'));
+    const images = '{.items[*].spec.containers[*].image} {.items[*].spec.containers[*].args[0]}';
+    assert.match(
+      await kubectl('get', 'deployments', '-n', 'pggan-system', '-o', `jsonpath=${images}`),
+      /pggan-operator:next --trainer-image=localhost\/pggan-trainer:next/,
+    );
+    const later = await past((progress?.images ?? 0) + 500);
     assert.equal(later.image, 'localhost/pggan-trainer:0.1.0');
+    assert.equal(await failures(), 0);
   });
 
-  test('draws with what has grown: a SynthesisJob, whose PNGs are in the bucket', async () => {
+  step('draws with what has grown: a SynthesisJob, whose PNGs are in the bucket', async () => {
     const { cluster, server, kubectl } = at();
-    await times.of('training succeeded', () => until(async () => conditionOf(await training(), 'Succeeded')?.status === 'True'));
+    await times.of('training succeeded', () => until(async () => hasSucceeded(await training())));
+    keep('kubectl-get-pgt-end.txt', await listed());
+    const run = openStore(`s3://pggan/runs/${NAMESPACE}/chests`, { s3: server.options });
+    const pictures = (await run.list('samples/')).map(({ key }) => key);
+    assert.ok(pictures.includes('samples/growth.png') && pictures.includes('samples/reals.png'), pictures.join(' '));
+    for (const picture of pictures) keep(picture.replace('/', '-'), (await run.read(picture)) ?? assert.fail(picture));
     const spec = { trainingRef: { name: 'chests' }, count: IMAGES, shards: 2, seed: 1, threads: 1, output: { uri: 's3://pggan/drawn' } };
     await cluster.apply({
       apiVersion: 'pggan.dev/v1alpha1',
@@ -149,26 +202,48 @@ suite('a newcomer', () => {
     }
   });
 
-  test('runs the same manifest by npm start, and gets the same weights', async (t) => {
+  step('runs the same manifest by npm start, and gets the same weights', async (t) => {
     const { workspace, dataset, server } = at();
     const file = join(workspace.folder, 'chests.yaml');
     const output = join(workspace.folder, 'runs');
-    writeFileSync(file, stringify(trainingOf('chests', { ...SPEC, dataset: { uri: uriOf(dataset) }, output: { uri: uriOf(output) } })));
+    writeFileSync(file, stringify(manifest({ dataset: { uri: uriOf(dataset) }, output: { uri: uriOf(output) } })));
     await times.of('npm start', () => succeeded(pggan(t, ['start', file])));
     const newest = newestCheckpoint(join(output, NAMESPACE, 'chests'));
     const { status } = await training();
     assert.equal(status?.checkpoint?.images, newest?.images);
     // The digest in the status is that of checkpoint.json, which tells of times too.
     const saved = openStore(status?.checkpoint?.uri ?? assert.fail('no checkpoint'), { s3: server.options });
-    const manifest: unknown = JSON.parse(String(await saved.read('checkpoint.json')));
-    const { weightsDigest } = checkpointManifest.parse(manifest);
+    const written: unknown = JSON.parse(String(await saved.read('checkpoint.json')));
+    const { weightsDigest } = checkpointManifest.parse(written);
     assert.equal(weightsDigest, newest?.manifest.weightsDigest);
     process.stdout.write(`# weights of both: ${weightsDigest}\n`);
     assert.equal(status?.failures ?? 0, 0);
     assert.ok((status?.resumes ?? 0) >= 2);
   });
-});
 
-function phaseOf({ status }: Seen, resolution: number) {
-  return status?.phases?.find((phase) => phase.resolution === resolution);
-}
+  step('is shown by the training board what Prometheus has scraped of the operators', async () => {
+    const ask = (prometheus ?? assert.fail('no Prometheus')).ask(began, Date.now() / 1000);
+    const values = { namespace: NAMESPACE, training: 'chests' };
+    const empty: string[] = [];
+    for (const { where, expr } of queriesOf(trainingBoard())) if ((await ask(filledIn(expr, values))).length === 0) empty.push(where);
+    assert.deepEqual(empty, []);
+    const title = 'The training of chest radiographs on a node, as Prometheus has it';
+    keep('training-board.png', await plotTraining(trainingBoard(), ask, { title, namespace: NAMESPACE, name: 'chests' }));
+  });
+
+  step('was refused nothing: not by pod security, and not by RBAC', async () => {
+    const admitted = new Set<string>();
+    const refused: string[] = [];
+    for await (const { user, verb, requestURI, responseStatus, annotations = {} } of auditEvents(at().cluster.plane)) {
+      const level = annotations['pod-security.kubernetes.io/enforce-policy'];
+      if (level !== undefined && verb === 'create') admitted.add(`${level} ${requestURI.split('?')[0]}`);
+      const violated = annotations['pod-security.kubernetes.io/audit-violations'];
+      const forbidden = user.username.startsWith('system:serviceaccount:pggan-system:') && responseStatus?.code === 403;
+      if (violated !== undefined || forbidden)
+        refused.push(`${verb} ${requestURI} by ${user.username}: ${violated ?? responseStatus?.code}`);
+    }
+    assert.deepEqual(refused, []);
+    for (const namespace of ['pggan-system', NAMESPACE])
+      assert.ok(admitted.has(`restricted:latest /api/v1/namespaces/${namespace}/pods`), [...admitted].join('\n'));
+  });
+});

@@ -1,4 +1,6 @@
-/** What a person sees of an object by kubectl, and how long each step of theirs took. */
+/** What a person sees of an object by kubectl, how long each step of theirs took, and what is kept of it to be shown. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { PGGANTrainingStatus } from '../../crds/v1alpha1/pggan-training-status.ts';
 import type { Command } from '../harness/command.ts';
 import { NAMESPACE } from './stage.ts';
@@ -30,4 +32,12 @@ export function story(): Story {
     },
     print: () => void process.stdout.write(`${lines.join('\n')}\n`),
   };
+}
+
+/** Pictures and listings for the docs, where somebody asks for them by naming a folder. */
+export function keep(name: string, contents: string | Uint8Array): void {
+  const folder = process.env['PGGAN_KEEP'];
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), contents);
 }

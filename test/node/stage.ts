@@ -102,6 +102,7 @@ function restricted(name: string): object {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
 }
 
+/** Of a small network, ended by its tests before it can learn much. */
 export const trainingOf = (name: string, spec: object): object => ({
   apiVersion: 'pggan.dev/v1alpha1',
   kind: 'PGGANTraining',
