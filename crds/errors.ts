@@ -75,7 +75,8 @@ export const ERRORS = {
   },
   RunNotOurs: {
     exit: 2,
-    meaning: 'A run folder that was to be deleted belongs to another training, or nothing in it says whose it is; nothing was deleted.',
+    meaning:
+      'A run folder that was to be deleted belongs to another training, holds what does, or nothing in it says whose it is; nothing was deleted.',
     remedy: 'Look at owner.json in the folder, and delete the folder in the store if it is really to go.',
   },
   BackendUnavailable: {

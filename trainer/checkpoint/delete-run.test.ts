@@ -68,6 +68,20 @@ for (const [field, other] of Object.entries({ cluster: 'other', namespace: 'othe
   });
 }
 
+for (const within of ['research/other/owner.json', 'research/drawn/job.json', 'data/dataset.json']) {
+  test(`a run is left alone in whose folder somebody has put ${within}`, async (t) => {
+    const store = fileStore(await temporaryFolder(t));
+    await run(store);
+    await store.write(within, [jsonBytes({ any: 'thing' })]);
+    const before = await keysOf(store);
+    await assert.rejects(deleteRun(store, OWNER, { requested: false }, ignore), {
+      code: 'RunNotOurs',
+      message: new RegExp(`holds ${within.slice(0, within.lastIndexOf('/'))} of somebody else`),
+    });
+    assert.deepEqual(await keysOf(store), before);
+  });
+}
+
 test('files that nobody has put his name to are left alone', async (t) => {
   const store = fileStore(await temporaryFolder(t));
   await store.write('thesis.txt', [Buffer.from('years of work')]);

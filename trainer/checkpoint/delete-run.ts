@@ -2,18 +2,21 @@
 import { EXIT, PgganError } from '../../crds/errors.ts';
 import { MANIFEST } from './format.ts';
 import { acquireRun, OWNER, readOwner, type RunOwner, systemClock } from './owner.ts';
-import { RUN } from './run-folder.ts';
+import { JOB, RUN } from './run-folder.ts';
 import type { StopRequest } from '../train/stop.ts';
 import type { Store } from './store.ts';
 
 /** Objects that are removed between two looks at whether this process may still do so. */
 const CHECK_EVERY = 20;
 
+/** Below a run folder these names belong to nothing of its own. */
+const FOREIGN = new RegExp(`/(${[OWNER, RUN, JOB, 'dataset.json'].join('|').replaceAll('.', '[.]')})$`);
+
 /**
  * Removes every object of the folder that `owner` owns; owner.json goes last, so that a deletion which was interrupted is known for one and
  * ends when it is asked for again. A folder in which there is nothing counts as deleted. Older versions of objects, where a bucket keeps them,
  * stay. Returns the exit code.
- * @throws {PgganError} RunNotOurs where another training owns the folder or nothing says whose it is; RunOwned while another process writes;
+ * @throws {PgganError} RunNotOurs where another training owns the folder or a part of it, or nothing says whose it is; RunOwned while another process writes;
  * Interrupted where a stop was requested; StoreUnavailable, StoreRefused
  */
 export async function deleteRun(
@@ -28,6 +31,7 @@ export async function deleteRun(
     return EXIT.complete;
   }
   await refuseForeign(store, owner);
+  refuseWithin(store, keys);
   const writer = await acquireRun(store, owner, systemClock, { trains: false });
   try {
     const all = inOrder((await store.list('')).map(({ key }) => key));
@@ -56,6 +60,14 @@ async function refuseForeign(store: Store, owner: RunOwner): Promise<void> {
     'RunNotOurs',
     `${store.uri} belongs to training ${record.namespace}/${record.name} (uid ${record.uid}) of cluster ${record.cluster}, and is left alone`,
   );
+}
+
+/** What is not this run's though it lies in its folder: another run, a SynthesisJob's images, a dataset. */
+function refuseWithin(store: Store, keys: readonly string[]): void {
+  const foreign = keys.find((key) => FOREIGN.test(key));
+  if (foreign === undefined) return;
+  const folder = foreign.slice(0, foreign.lastIndexOf('/'));
+  throw new PgganError('RunNotOurs', `${store.uri} holds ${folder} of somebody else (${foreign}), and is left alone: move that first`);
 }
 
 /** run.json, then every checkpoint.json: from there on nothing takes the rest for a run that could go on. */
