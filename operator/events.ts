@@ -23,7 +23,7 @@ export const EVENTS = {
   StoreFull: trouble('The store has no room for a checkpoint; training waits.'),
   PodsNotCreated: troubleOfBoth("A Job has had no pod for a minute; the note says where the server's reason is, or what it is."),
   WaitingForSource: trouble('The training that spec.initFrom names has not succeeded yet.'),
-  InvalidSpec: troubleOfBoth('The spec can never run; the note names the fields.'),
+  InvalidSpec: trouble('The spec can never run; the note names the fields.'),
   Stalled: troubleOfBoth('It waits for a person; the note begins with the reason of the condition Stalled, and says what can be done.'),
   Recovered: both('It was stalled, and goes on.'),
   Succeeded: both('All is done.'),

@@ -106,6 +106,12 @@ export const SYNTHESIS_STATES: readonly SynthesisExample[] = [
     health: 'working',
     example: settled({ training: { succeeded: false, stalled: true } }),
   },
+  {
+    state: 'Larger than trained',
+    when: 'spec.resolution is beyond that of its training',
+    health: 'failed',
+    example: settled({ training: { ...TRAINED, resolution: 64 } }, { spec: { resolution: 128 } }),
+  },
   { state: 'Just created', when: 'its checkpoint is there', health: 'working', example: settled({}) },
   {
     state: 'Refused',
