@@ -1,6 +1,6 @@
 /** What the operator sees of the cluster: the objects of four kinds, as its reflectors hold them, reduced to what is read. */
 import { LABELS } from './jobs/metadata.ts';
-import { SHARD_INDEX } from './synthesis/source.ts';
+import { SHARD_INDEX } from './jobs/shards.ts';
 import type { Job, KubeObject, Pod } from './kube/resource.ts';
 import type { Store } from './kube/store.ts';
 import type { StoredSynthesis } from './synthesis/stored.ts';

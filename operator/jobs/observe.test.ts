@@ -220,6 +220,13 @@ test('a failed Job is told by the pod that failed it, not by those that it stopp
   assert.equal(only(job(), [away, stopped]).failure?.exitCode, 75, 'a Job that goes on is told by its last pod');
 });
 
+test('of an Indexed Job, a shard that failed for good tells why, not one that failed once and went on', () => {
+  const conditions = [{ ...condition('Failed'), reason: 'FailedIndexes', message: 'Job has failed indexes' }];
+  const failed = job({ status: { failed: 2, failedIndexes: '0,2-3', conditions } });
+  const pods = [endedShard(3, 2, '2030-01-01T11:00:00Z'), endedShard(1, 1, '2030-01-01T11:00:20Z')];
+  assert.equal(only(failed, pods).failure?.exitCode, 2);
+});
+
 test('pods that found no store are told apart from those that their Job counts', () => {
   const away = pod({ phase: 'Failed', ...exit(4, {}) });
   const going = job({ status: { failed: 2, conditions: [condition('FailureTarget')] } });
@@ -294,6 +301,11 @@ test('shards are known by their indexes: those that are complete, and what each 
     ],
   );
 });
+
+function endedShard(index: number, code: number, finishedAt: string): Pod {
+  const annotations = { 'batch.kubernetes.io/job-completion-index': String(index) };
+  return pod({ phase: 'Failed', ...exit(code, { finishedAt }) }, { annotations });
+}
 
 function terminating(deletionTimestamp: string): Pod {
   return pod({ phase: 'Running' }, { deletionTimestamp });

@@ -3,6 +3,7 @@ import { asError, EXIT } from '../../crds/errors.ts';
 import type { JobFailure, JobState, JobTimes, ObservedJob, PodState, TerminatingPod } from '../training/observed.ts';
 import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
 import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, startedAt } from './pods.ts';
+import { indexesOf, shardOf } from './shards.ts';
 import type { Job, Pod } from './wire.ts';
 
 /** What is listed in the owner's namespace: Jobs by name or owner, pods by label. */
@@ -163,7 +164,10 @@ function liveliest(job: Job, pods: readonly Pod[], refusal: string | undefined, 
  */
 function whyEnded(job: Job, ended: readonly Pod[]): JobFailure | undefined {
   const told = failureByCondition(job);
+  const failedShards = indexesOf(job.status?.failedIndexes);
   const explains = (pod: Pod): boolean => {
+    // A shard that failed once and then went on explains nothing.
+    if (failedShards.length > 0 && !failedShards.includes(shardOf(pod) ?? -1)) return false;
     const exitCode = failureOf(pod)?.exitCode;
     return told?.exitCode === undefined ? exitCode !== EXIT.stopped && !isDisrupted(pod) : exitCode === told.exitCode;
   };

@@ -8,6 +8,7 @@ import { LABELS } from '../jobs/metadata.ts';
 import { type Listed, ownPods } from '../jobs/observe.ts';
 import { hasEnded, outsidePod } from '../jobs/pods.ts';
 import { askFirst, refused, waitSeconds } from '../jobs/refused.ts';
+import { shardOf } from '../jobs/shards.ts';
 import type { Job } from '../jobs/wire.ts';
 import { isTrue } from '../kube/conditions.ts';
 import type { Result } from '../kube/controller.ts';
@@ -16,7 +17,7 @@ import { verdictHappenings } from '../training/transitions.ts';
 import { synthesisJob } from './job.ts';
 import type { ObservedSynthesis, SynthesisObject } from './observed.ts';
 import { planSynthesis, type SynthesisPlan } from './plan.ts';
-import { observedShards, SHARD_INDEX } from './source.ts';
+import { observedShards } from './source.ts';
 import { type StoredSynthesis, statusOf, SYNTHESIS_JOBS, synthesisObject } from './stored.ts';
 
 export function createSynthesisReconcile(operating: Operating): (key: string, signal: AbortSignal) => Promise<Result> {
@@ -109,7 +110,7 @@ function lookAt(operating: Operating, object: SynthesisObject, memory: Memory, n
   };
   const polled = ownPods(listed).flatMap((pod) => {
     const progress = hasEnded(pod) ? undefined : ear.heard(pod.metadata?.uid ?? '').document?.progress;
-    const shard = Number(pod.metadata?.annotations?.[SHARD_INDEX] ?? 0);
+    const shard = shardOf(pod) ?? 0;
     const document: SynthesisProgress | undefined = progress?.kind === 'synthesis' ? outsidePod(progress) : undefined;
     return document ? [{ shard, document }] : [];
   });

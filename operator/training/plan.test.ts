@@ -45,6 +45,21 @@ test('a finished run is adopted without any phase Job', () => {
   assert.deepEqual(resolutions(world), ['preflight']);
 });
 
+test('a preflight whose result is gone with its pod is made once more, and waits for a person the second time', () => {
+  const world = new World();
+  world.forgetful = true;
+  until(world, () => world.created.length === 2);
+  world.forgetful = false;
+  until(world, succeeded(world));
+  assert.deepEqual(resolutions(world), ['preflight', 'preflight', 4, 8, 16]);
+
+  const forgetful = new World();
+  forgetful.forgetful = true;
+  until(forgetful, () => reason(forgetful) !== undefined);
+  assert.equal(reason(forgetful), 'PreflightUnreadable');
+  assert.deepEqual(resolutions(forgetful), ['preflight', 'preflight']);
+});
+
 test('raising totalKimg runs the last phase again, from where it ended', () => {
   const world = new World();
   until(world, succeeded(world));

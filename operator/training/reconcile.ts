@@ -19,7 +19,7 @@ import { deletionJob } from './deletion-job.ts';
 import { expectation, type TrainingObject } from './expectation.ts';
 import { jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
 import { type Look, lookAt } from './look.ts';
-import { type Plan, plan } from './plan.ts';
+import { type Plan, plan, RETRY_ANNOTATION } from './plan.ts';
 import { releases } from './release.ts';
 import { type StoredStatus, type StoredTraining, statusOf, TRAININGS, trainingObject } from './stored.ts';
 import { happenings } from './transitions.ts';
@@ -81,7 +81,9 @@ async function oneRound(operating: Operating, stored: StoredTraining, memory: Me
 
 /** True where somebody wants something that has not been looked at yet. */
 function asksForMore({ metadata, status }: TrainingObject): boolean {
-  return metadata.deletionTimestamp !== undefined || metadata.generation !== status?.observedGeneration;
+  const asked = metadata.annotations?.[RETRY_ANNOTATION];
+  const retries = asked !== undefined && asked !== status?.lastHandledRetry;
+  return retries || metadata.deletionTimestamp !== undefined || metadata.generation !== status?.observedGeneration;
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { Phase } from '../../crds/schedule.ts';
 import type { Observed, ObservedJob, Task } from './observed.ts';
 import { processesOf } from './processes.ts';
-import { stallOf } from './stall.ts';
+import { stallOf, UNREADABLE } from './stall.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { PhaseRecord, TrainingStatus } from './status.ts';
 import { answer, count, NEW_RECORD, stateByJob } from './task-record.ts';
@@ -99,7 +99,9 @@ function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step
   const job = jobOf(task, before, fold.seen);
   const counted = job ? count(before, job, images ?? 0, fold.seen.progress?.document.images ?? 0) : before;
   const stall = counted.stall ?? (job && stallOf(task, counted, job, fold.seen, digest));
-  const answered = stall ? fold.retry || stall.digest !== digest : fold.retry && job?.state.kind === 'failed';
+  const answered = stall
+    ? fold.retry || stall.digest !== digest || (stall.reason === UNREADABLE && counted.dismissed === undefined)
+    : fold.retry && job?.state.kind === 'failed';
   if (answered) return { task, record: answer(counted, job), job: undefined, digest };
   const record: TaskRecord = { ...counted, ...(stall && { stall }), state: stateOf(counted, job, stall !== undefined, task) };
   return { task, record, job, digest };

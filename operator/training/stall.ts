@@ -8,6 +8,12 @@ const ENDS_WITHOUT_HEADWAY = 3;
 /** How a person answers a stall on a cluster; the local driver has another way. */
 export const ANSWER = 'then set the annotation pggan.dev/retry to a new value, or edit the phase';
 
+/**
+ * The result of a preflight is gone with its pod. A check does no harm, so that the first time another one is made without asking anyone
+ * (records.ts).
+ */
+export const UNREADABLE = 'PreflightUnreadable';
+
 /** The minibatch itself is part of what is trained and cannot be changed. */
 export const MORE_MEMORY = 'raise its memory limit or set phases[].microbatch to work through its minibatch in parts';
 
@@ -68,7 +74,7 @@ export function failedStall(job: ObservedJob<unknown>, stall: Say, moreMemory = 
 
 function preflightStall(seen: Observed, stall: Say): Stall | undefined {
   if (!seen.preflight)
-    return stall('PreflightUnreadable', `the preflight ended well but its result could not be read: ${ANSWER.replace('then ', '')}`);
+    return stall(UNREADABLE, `the preflight ended well twice but its result could not be read: ${ANSWER.replace('then ', '')}`);
   const differences = seen.preflight.differences ?? [];
   if (differences.length === 0) return undefined;
   return stall(

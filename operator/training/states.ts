@@ -149,6 +149,18 @@ export const STATES: readonly StateExample[] = [
       made.tick();
     }),
   },
+  {
+    state: 'Preflight unread',
+    when: 'two preflights in a row ended well, and their pods were gone before their results were read',
+    health: 'failed',
+    world: world((made) => {
+      made.forgetful = true;
+      for (let round = 0; round < 8; round += 1) {
+        made.tick();
+        made.reconcile();
+      }
+    }),
+  },
   { state: 'Queued', when: 'a queue has not admitted the Job', health: 'working', world: world(() => {}, { queue: { name: 'gpu' } }) },
   {
     state: 'Scheduling',

@@ -71,6 +71,8 @@ export class World {
   stillSince: string | undefined;
   /** Why the trainer waits, as it tells. */
   waiting: Waiting | undefined;
+  /** Pods vanish before anyone has read what their preflight left. */
+  forgetful = false;
   /** In what the run that the preflight finds differs. */
   differences: readonly string[] = [];
   /** The training that spec.initFrom names. */
@@ -106,7 +108,7 @@ export class World {
   observe(): Observed {
     const unfinishedPods = [...this.jobs.filter((job) => job.pod).map((job) => `${job.name}-pod`), ...this.foreignPods];
     const preflight = this.jobs.find((job) => job.task.kind === 'preflight');
-    const answered = preflight?.state === 'succeeded' && { preflight: this.#preflight() };
+    const answered = preflight?.state === 'succeeded' && !this.forgetful && { preflight: this.#preflight() };
     const live = this.jobs.find((job) => job.pod && job.task.kind === 'train');
     const progress = this.#progress &&
       live && { progress: { document: this.#document(live), fresh: true, unmovedSince: this.stillSince ?? this.now.toISOString() } };
