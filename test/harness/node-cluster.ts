@@ -115,12 +115,15 @@ type Parts = {
 function startDns({ plane, network, folder, binaries }: Parts): ServerProcess {
   mkdirSync(join(folder, 'coredns'));
   const file = join(folder, 'coredns/Corefile');
-  const config = `.:53 {
+  const config = `cluster.local:53 in-addr.arpa:53 {
   bind ${network.nodeAddress}
   errors
-  kubernetes cluster.local in-addr.arpa {
+  kubernetes {
     kubeconfig ${plane.kubeconfig} test
   }
+}
+.:53 {
+  bind ${network.nodeAddress}
   template ANY ANY {
     rcode NXDOMAIN
   }

@@ -20,11 +20,9 @@ export type Prometheus = {
 /** Operators that run as processes of this machine. */
 export const here = (ports: readonly string[]): object => ({ static_configs: [{ targets: ports.map((port) => `127.0.0.1:${port}`) }] });
 
-/** Operators that run as pods. */
-export const inCluster = (kubeconfig: string, namespace: string): object => ({
-  kubernetes_sd_configs: [{ role: 'pod', kubeconfig_file: kubeconfig, namespaces: { names: [namespace] } }],
-  relabel_configs: [{ source_labels: ['__meta_kubernetes_pod_container_port_name'], regex: 'telemetry', action: 'keep' }],
-});
+/** Those that a file names, whose contents `targets` makes, as they are at the time. */
+export const inFile = (file: string): object => ({ file_sd_configs: [{ files: [file] }] });
+export const targets = (addresses: readonly string[]): string => JSON.stringify([{ targets: addresses }]);
 
 /** @param where the targets, as a part of a scrape configuration. Ended after the test; undefined where it has not been built (the test is skipped, with CI=true it fails). */
 export async function startPrometheus(t: TestContext, where: object, rules: string): Promise<Prometheus | undefined> {

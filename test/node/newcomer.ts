@@ -19,7 +19,7 @@ import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
 import { nodeCondition, ready } from '../harness/node-cluster.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
-import { inCluster, type Prometheus, startPrometheus } from '../harness/prometheus.ts';
+import { inFile, type Prometheus, startPrometheus, targets } from '../harness/prometheus.ts';
 import { newestCheckpoint, uriOf } from '../harness/tiny-training.ts';
 import { createAfterwards } from './afterwards.ts';
 import { conditionOf, keep, seen, type Seen, story } from './seen.ts';
@@ -93,6 +93,13 @@ suite('a newcomer', () => {
     });
     return names[0] ?? '';
   };
+  /** Names the file in which Prometheus finds the operators; it looks again when that has changed. */
+  const scraped = (): string => join(at().workspace.folder, 'operators.json');
+  const pointPrometheus = async (): Promise<void> => {
+    const addresses = await at().kubectl('get', 'pods', '-n', 'pggan-system', '-o', 'jsonpath={.items[*].status.podIP}');
+    const all = addresses.split(' ').filter((address) => address !== '');
+    writeFileSync(scraped(), targets(all.map((address) => `${address}:8081`)));
+  };
   const listed = async (): Promise<string> => {
     const [narrow, wide] = [
       await at().kubectl('get', 'pgt', '-n', NAMESPACE),
@@ -108,8 +115,8 @@ suite('a newcomer', () => {
   step('installs the chart; its pods are admitted under the restricted level and become ready', async (t) => {
     await prepareNamespaces(at());
     await times.of('chart installed, operator ready', () => at().release('install'));
-    const { plane } = at().cluster;
-    prometheus = await startPrometheus(afterwards.of(t), inCluster(plane.kubeconfig, 'pggan-system'), join(CHART, 'alerts.yaml'));
+    await pointPrometheus();
+    prometheus = await startPrometheus(afterwards.of(t), inFile(scraped()), join(CHART, 'alerts.yaml'));
   });
 
   step('applies a training, which begins to grow', async () => {
@@ -167,6 +174,7 @@ suite('a newcomer', () => {
     for (const name of ['operator', 'trainer']) await cluster.engine.tag(`localhost/pggan-${name}:0.1.0`, `localhost/pggan-${name}:next`);
     const { progress } = await past(0);
     await times.of('chart upgraded', () => release('upgrade', '--set', 'image.tag=next', '--set', 'trainerImage.tag=next'));
+    await pointPrometheus();
     const images = '{.items[*].spec.containers[*].image} {.items[*].spec.containers[*].args[0]}';
     assert.match(
       await kubectl('get', 'deployments', '-n', 'pggan-system', '-o', `jsonpath=${images}`),
