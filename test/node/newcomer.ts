@@ -175,9 +175,9 @@ suite('a newcomer', () => {
     const { progress } = await past(0);
     await times.of('chart upgraded', () => release('upgrade', '--set', 'image.tag=next', '--set', 'trainerImage.tag=next'));
     await pointPrometheus();
-    const images = '{.items[*].spec.containers[*].image} {.items[*].spec.containers[*].args[0]}';
+    const containers = '.items[*].spec.template.spec.containers[*]';
     assert.match(
-      await kubectl('get', 'deployments', '-n', 'pggan-system', '-o', `jsonpath=${images}`),
+      await kubectl('get', 'deployments', '-n', 'pggan-system', '-o', `jsonpath={${containers}.image} {${containers}.args[0]}`),
       /pggan-operator:next --trainer-image=localhost\/pggan-trainer:next/,
     );
     const later = await past((progress?.images ?? 0) + 500);
