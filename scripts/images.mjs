@@ -45,6 +45,8 @@ function main(names) {
 function build(name, archive, tag) {
   const { dockerfile, target, context = '.', inputs } = IMAGES[name];
   const base = buildBase();
+  // Of a build that was interrupted.
+  buildah(['rm', '--all']);
   log(`building ${tag} (minutes, once per change)`);
   const { revision, seconds } = lastChange(inputs);
   const version = tag.split(':').at(-1);
