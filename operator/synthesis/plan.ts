@@ -145,16 +145,19 @@ function remember({ spec, status }: SynthesisObject, seen: ObservedSynthesis, re
 }
 
 /** A minibatch decides what is drawn, and cannot be changed. */
-const MORE_MEMORY = 'raise the memory limit of spec.template, or create another SynthesisJob with a smaller minibatch';
+const ADVICE = {
+  moreMemory: 'raise the memory limit of spec.template, or create another SynthesisJob with a smaller minibatch',
+  answer: 'then set the annotation pggan.dev/retry to a new value, or edit spec.template',
+};
 
 function stallOf(record: TaskRecord, job: Step['job'], digest: string): Stall | undefined {
   const stall = (reason: string, message: string): Stall => ({ reason, message, digest });
   switch (job?.state.kind) {
     case 'failed':
-      return failedStall(job, stall, MORE_MEMORY);
+      return failedStall(job, stall, ADVICE);
     // Its Job would try each shard maxRestarts times, with longer and longer pauses.
     case 'active':
-      return memoryStall(job, record, stall, MORE_MEMORY);
+      return memoryStall(job, record, stall, ADVICE);
     case 'queued':
     case 'suspended':
     case 'succeeded':

@@ -79,11 +79,30 @@ function newest(listed: Listed, heard: readonly ReturnType<Ear['heard']>[]): New
   const polled = heard.flatMap(({ document }): readonly Newest[] => {
     if (document?.progress.kind !== 'training') return [];
     const { progress, fresh, unmovedSince } = document;
-    return [{ document: outsidePod(progress), fresh, unmovedSince, live: true }];
+    return [{ document: rounded(outsidePod(progress)), fresh, unmovedSince, live: true }];
   });
   const last = lastProgress(listed);
-  const all = [...polled, ...(last ? [{ document: last, fresh: false, unmovedSince: last.time, live: false }] : [])];
+  const all = [...polled, ...(last ? [{ document: rounded(last), fresh: false, unmovedSince: last.time, live: false }] : [])];
   return all.sort((a, b) => (a.document.time < b.document.time ? -1 : 1)).at(-1);
+}
+
+const DIGITS = 5;
+
+/** Figures as people read them: a column of sixteen digits says no more than one of five. */
+function rounded(document: TrainingProgress): TrainingProgress {
+  const round = (value: number): number => Number(value.toPrecision(DIGITS));
+  const { lod, losses, secondsPerKimg, imagesPerSecond } = document;
+  return {
+    ...document,
+    lod: round(lod),
+    ...(losses && { losses: mapped(losses, round) }),
+    ...(secondsPerKimg !== undefined && { secondsPerKimg: round(secondsPerKimg) }),
+    ...(imagesPerSecond !== undefined && { imagesPerSecond: round(imagesPerSecond) }),
+  };
+}
+
+function mapped<T extends Readonly<Record<string, number | undefined>>>(figures: T, change: (value: number) => number): T {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, value === undefined ? value : change(value)])) as T;
 }
 
 /** Losses of a phase are recorded at its end; while it runs they are told in status.progress, by a writer of its own. */

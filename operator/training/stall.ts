@@ -17,6 +17,10 @@ export const UNREADABLE = 'PreflightUnreadable';
 /** The minibatch itself is part of what is trained and cannot be changed. */
 export const MORE_MEMORY = 'raise its memory limit or set phases[].microbatch to work through its minibatch in parts';
 
+/** What a person can do, by the fields of the kind: of a training unless another is given. */
+type Advice = { readonly moreMemory: string; readonly answer: string };
+const ADVICE: Advice = { moreMemory: MORE_MEMORY, answer: ANSWER };
+
 /** The stall that a Job's present state amounts to; undefined where it goes on, or will be retried without anyone's help. */
 export function stallOf(task: Task, record: TaskRecord, job: ObservedJob, seen: Observed, digest: string): Stall | undefined {
   const said = job.failure?.message ?? 'its pod left no message';
@@ -46,28 +50,28 @@ type Say = (reason: string, message: string) => Stall;
 const endsInARow = (record: TaskRecord): number => (record.job?.ends ?? 0) - (record.headway?.ends ?? 0);
 
 /** The stall of a Job that would be killed for memory again and again; undefined where it may yet go well. */
-export function memoryStall(job: ObservedJob<unknown>, record: TaskRecord, stall: Say, moreMemory = MORE_MEMORY): Stall | undefined {
+export function memoryStall(job: ObservedJob<unknown>, record: TaskRecord, stall: Say, advice = ADVICE): Stall | undefined {
   const ends = endsInARow(record);
   if (ends < ENDS_WITHOUT_HEADWAY || !job.failure?.outOfMemory) return undefined;
-  return stall('OutOfMemory', `${job.name} ran out of memory ${ends} times in a row: ${moreMemory}, ${ANSWER}`);
+  return stall('OutOfMemory', `${job.name} ran out of memory ${ends} times in a row: ${advice.moreMemory}, ${advice.answer}`);
 }
 
 /** The stall of a failed Job; undefined for exit 4, which is retried without anyone's help. */
-export function failedStall(job: ObservedJob<unknown>, stall: Say, moreMemory = MORE_MEMORY): Stall | undefined {
+export function failedStall(job: ObservedJob<unknown>, stall: Say, { moreMemory, answer } = ADVICE): Stall | undefined {
   const said = job.failure?.message ?? 'its pod left no message';
   switch (job.failure?.exitCode) {
     case EXIT.storeUnavailable:
       return undefined;
     case EXIT.invalid:
-      return stall('Invalid', `${said}; mend it, ${ANSWER}`);
+      return stall('Invalid', `${said}; mend it, ${answer}`);
     case EXIT.doesNotFit:
-      return stall('DoesNotFit', `${said}; ${ANSWER}`);
+      return stall('DoesNotFit', `${said}; ${answer}`);
     case undefined:
     default:
-      if (job.failure?.outOfMemory) return stall('OutOfMemory', `${job.name} ran out of memory: ${moreMemory}, ${ANSWER}`);
+      if (job.failure?.outOfMemory) return stall('OutOfMemory', `${job.name} ran out of memory: ${moreMemory}, ${answer}`);
       return stall(
         'MaxRestartsExceeded',
-        `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${ANSWER}`,
+        `${job.name} failed ${job.podsFailed} times, more often than maxRestarts allows (${said}): read its log, ${answer}`,
       );
   }
 }

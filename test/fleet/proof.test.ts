@@ -23,6 +23,13 @@ test('a Job that was made twice, forgotten, made by nobody we know, deleted or t
   await assert.rejects(proof(JOBS, { events: [{ ...created('y-4'), user: { username: 'somebody' } }] }), /1 unasked for/);
 });
 
+test('a Job that is there counts as made also where whoever asked for it was killed before the answer; one that is not there does not', async () => {
+  const cutOff = (name: string): AuditEvent => ({ ...created(name), responseStatus: { code: 504 } });
+  await proof(JOBS.slice(0, 2), { events: [cutOff('x-8')] });
+  await assert.rejects(proof(JOBS.slice(0, 2), { events: [cutOff('x-8')], jobs: JOBS.slice(0, 2) }), /1 skipped/);
+  await proof(JOBS, { events: [cutOff('x-8')] });
+});
+
 test('Jobs and pods that nobody owns, and pods that met, are named', async () => {
   await assert.rejects(proof(JOBS, { jobOwner: 'another' }), /3 orphaned/);
   await assert.rejects(proof(JOBS, { pods: [pod('one', 'job-of-nobody', '10:00:00', '10:00:05')] }), /1 orphaned pods/);
@@ -51,12 +58,19 @@ test('trials, progress, leases and reads are told from writes; refused writes co
   assert.deepEqual(requests.jobsCreated, ['x-4']);
 });
 
-type Odd = { readonly events?: readonly AuditEvent[]; readonly jobOwner?: string; readonly pods?: readonly Pod[] };
+/** `jobs` are the names of those that are there. */
+type Odd = {
+  readonly events?: readonly AuditEvent[];
+  readonly jobs?: readonly string[];
+  readonly jobOwner?: string;
+  readonly pods?: readonly Pod[];
+};
 
-async function proof(names: readonly string[], { events = [], jobOwner = 'uid-x', pods = [] }: Odd = {}): Promise<void> {
+async function proof(names: readonly string[], odd: Odd = {}): Promise<void> {
+  const { events = [], jobs: there = JOBS, jobOwner = 'uid-x', pods = [] } = odd;
   const requests = await tally(stream([...names.map(created), ...events]), OPERATOR);
   const training = { metadata: { name: 'x', uid: 'uid-x' } } as StoredTraining;
-  const jobs = JOBS.map((name) => ({ metadata: { name, uid: `uid-${name}`, ownerReferences: owner(jobOwner) } }));
+  const jobs = there.map((name) => ({ metadata: { name, uid: `uid-${name}`, ownerReferences: owner(jobOwner) } }));
   const remains: Remains = { trainings: [training], jobs, pods };
   assertEachJobOnce(requests, remains, (name) => ['preflight', '4', '8'].map((task) => `${name}-${task}`));
 }

@@ -12,6 +12,11 @@ export type Requests = {
   readonly refused: ReadonlyMap<string, number>;
   /** Names of the Jobs that were stored, in the order in which they were. */
   readonly jobsCreated: readonly string[];
+  /**
+   * Names of the Jobs whose creation the server gave up in its midst, in that order: whoever asked was killed, and the Job may have been stored
+   * all the same.
+   */
+  readonly jobsCutOff: readonly string[];
   /** Jobs that somebody else made, or that anybody deleted. */
   readonly jobsByOthers: readonly string[];
   readonly jobsDeleted: readonly string[];
@@ -34,6 +39,7 @@ export async function tally(events: AsyncIterable<AuditEvent>, user: string): Pr
   >;
   const refused = new Map<string, number>();
   const jobsCreated: string[] = [];
+  const jobsCutOff: string[] = [];
   const jobsByOthers: string[] = [];
   const jobsDeleted: string[] = [];
   for await (const event of events) {
@@ -43,13 +49,17 @@ export async function tally(events: AsyncIterable<AuditEvent>, user: string): Pr
     if (isJob && event.verb.startsWith('delete') && code < 300) jobsDeleted.push(name);
     if (isJob && event.verb === 'create' && code === 201) (event.user.username === user ? jobsCreated : jobsByOthers).push(name);
     if (event.user.username !== user) continue;
+    if (isJob && event.verb === 'create' && isCutOff(code)) jobsCutOff.push(name);
     const kind = kindOf(event);
     counts[kind] += 1;
     const refusal = `${kind} ${code}`;
     if (code >= 400) refused.set(refusal, (refused.get(refusal) ?? 0) + 1);
   }
-  return { counts, refused, jobsCreated, jobsByOthers, jobsDeleted };
+  return { counts, refused, jobsCreated, jobsCutOff, jobsByOthers, jobsDeleted };
 }
+
+/** No answer at all, or that of a server whose client has gone or whose time was over. */
+const isCutOff = (code: number): boolean => code === 0 || code >= 499;
 
 function kindOf(event: AuditEvent): RequestKind {
   const { verb, objectRef, requestURI } = event;
