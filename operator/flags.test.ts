@@ -10,8 +10,12 @@ const parsed = (...args: readonly string[]): Flags =>
     .opts<Flags>();
 
 function setNamespaces(t: TestContext, value: string): void {
-  process.env['PGGAN_NAMESPACES'] = value;
-  t.after(() => delete process.env['PGGAN_NAMESPACES']);
+  setVariable(t, 'PGGAN_NAMESPACES', value);
+}
+
+function setVariable(t: TestContext, name: string, value: string): void {
+  process.env[name] = value;
+  t.after(() => delete process.env[name]);
 }
 
 test('namespaces are named one by one or in a list, each once; without any it is all', () => {
@@ -37,4 +41,15 @@ test('what can be no namespace is refused by name', () => {
       code: 'UsageInvalid',
       message: new RegExp(`"${name}" is no name of a namespace`),
     });
+});
+
+test('trainers are asked through the API server only where that was said', (t) => {
+  assert.equal(parsed().podProxy, false);
+  assert.equal(parsed('--pod-proxy').podProxy, true);
+  assert.equal(parsed('--pod-proxy', '--namespace=a').podProxy, true);
+  for (const [value, on] of Object.entries({ true: true, false: false, '': false })) {
+    setVariable(t, 'PGGAN_POD_PROXY', value);
+    assert.equal(parsed().podProxy, on, value);
+  }
+  assert.throws(() => parsed('--pod-proxy=maybe'), { code: 'UsageInvalid', message: /"maybe" is neither true nor false/ });
 });

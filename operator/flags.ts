@@ -10,6 +10,7 @@ export type Flags = {
   readonly trainerPort: string;
   readonly telemetryPort: string;
   readonly pollSeconds: string;
+  readonly podProxy: boolean;
   readonly logLevel: string;
 };
 
@@ -39,6 +40,17 @@ export function withFlags(command: Command): Command {
     .addOption(
       option('--poll-seconds <seconds>', 'how often a trainer is asked for its progress, at least', 'PGGAN_POLL_SECONDS').default('15'),
     )
+    .addOption(
+      // As an environment variable it is on or off by its value: a plain switch would be on as soon as the variable is there.
+      option(
+        '--pod-proxy [true|false]',
+        'asks trainers through the API server (get on pods/proxy): outside of the cluster',
+        'PGGAN_POD_PROXY',
+      )
+        .preset('true')
+        .argParser(onOrOff)
+        .default(false),
+    )
     .addOption(option('--log-level <level>', 'trace, debug, info, warn, error', 'PGGAN_LOG_LEVEL').default('info'));
 }
 
@@ -52,6 +64,13 @@ function namespaces(text: string, before: readonly string[]): readonly string[] 
   const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
   if (wrong !== undefined) throw new PgganError('UsageInvalid', `"${wrong}" is no name of a namespace: see the operator's --help`);
   return [...new Set([...before, ...names])];
+}
+
+/** @throws {PgganError} UsageInvalid */
+function onOrOff(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false' || text === '') return false;
+  throw new PgganError('UsageInvalid', `"${text}" is neither true nor false: see the operator's --help`);
 }
 
 /** @throws {PgganError} UsageInvalid */

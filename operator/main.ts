@@ -32,6 +32,7 @@ const operator = createOperator({
   instance,
   config: { cluster: flags.cluster, trainerImage: flags.trainerImage, port: numberOf(flags.trainerPort) },
   pollSeconds: numberOf(flags.pollSeconds),
+  podProxy: flags.podProxy,
   namespaces: flags.namespace,
 });
 const election = createElection({

@@ -14,7 +14,7 @@ import type { Change } from './kube/store.ts';
 import { createWorkQueue, type WorkQueue } from './kube/workqueue.ts';
 import { createHearing } from './progress/heard.ts';
 import { intervalSeconds, poll } from './progress/poll.ts';
-import { readProgress } from './progress/read.ts';
+import { readPod, readPodThrough } from './progress/read.ts';
 import { createSynthesisReconcile } from './synthesis/reconcile.ts';
 import { SYNTHESIS_JOBS } from './synthesis/stored.ts';
 import type { OperatorMetrics } from './telemetry/metrics.ts';
@@ -31,6 +31,8 @@ export type OperatorOptions = {
   /** Of this process alone. */
   readonly instance: string;
   readonly pollSeconds?: number;
+  /** Whether trainers are asked through the API server, as from where no pod's address can be reached. */
+  readonly podProxy?: boolean;
   /** By which pods are judged: how long one has been terminating, or a trainer has stood still. */
   readonly clock?: Clock;
 };
@@ -53,7 +55,7 @@ export interface Operator {
 const WORKERS = 16;
 
 export function createOperator(options: OperatorOptions): Operator {
-  const { kube, log, metrics, config, namespaces = [], instance, pollSeconds, clock = systemClock } = options;
+  const { kube, log, metrics, config, namespaces = [], instance, pollSeconds, podProxy = false, clock = systemClock } = options;
   const queueOf = (name: string) => createWorkQueue({ metrics: metrics.queue(name) });
   const queues = { trainings: queueOf('pggantraining'), syntheses: queueOf('synthesisjob') };
   /** Half of a namespace is nothing to act on: its keys wait until all of it has been listed, and those of others do not. */
@@ -150,7 +152,7 @@ export function createOperator(options: OperatorOptions): Operator {
           pods: ownPods,
           hearing,
           port: config.port,
-          read: readProgress,
+          read: podProxy ? readPodThrough(kube) : readPod,
           told: wake.heard,
           onError: (error) => log.error({ err: error }, 'polling failed'),
           ...(pollSeconds !== undefined && { leastSeconds: pollSeconds }),

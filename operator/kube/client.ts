@@ -2,8 +2,8 @@
 import type { Connection } from './connection.ts';
 import { type ApiStatus, errorOfStatus, KubeError } from './errors.ts';
 import { lines } from './lines.ts';
-import { collectionPath, type KubeObject, type ObjectRef, objectPath, type Resource } from './resource.ts';
-import { createTransport, type HttpRequest, type TransportOptions } from './transport.ts';
+import { collectionPath, type KubeObject, type ObjectRef, objectPath, PODS, type Resource } from './resource.ts';
+import { createTransport, type Forwarded, type HttpRequest, type TransportOptions } from './transport.ts';
 
 type Call = { readonly signal?: AbortSignal | undefined };
 
@@ -64,6 +64,8 @@ export interface Kube {
   /** With a `metadata.resourceVersion` in a merge patch it is conditional. */
   patch<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, patch: Patch, options?: PatchOptions): Promise<T>;
   delete(resource: Resource<KubeObject>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
+  /** What a pod answers to GET `path` on a port of its own, through the API server. It is the pod's word, and of any size. */
+  askPod(ref: ObjectRef, port: number, path: string, call?: Call): Promise<Forwarded>;
   /** Breaks every connection. */
   close(): Promise<void>;
 }
@@ -135,6 +137,11 @@ export function createKube(connection: Connection, options: TransportOptions): K
         ...(Object.keys(preconditions).length > 0 && { preconditions }),
       };
       await send({ verb: 'delete', plural: resource.plural, method: 'DELETE', path: objectPath(resource, ref), body, signal });
+    },
+
+    askPod({ namespace, name }, port, path, { signal } = {}) {
+      const pod = objectPath(PODS, { namespace, name: `${name}:${port}` });
+      return transport.forward({ verb: 'get', plural: 'pods/proxy', method: 'GET', path: `${pod}/proxy${path}`, signal });
     },
 
     close: () => transport.close(),

@@ -39,9 +39,17 @@ export interface Transport {
   send(request: HttpRequest): Promise<HttpAnswer>;
   /** The bytes of an answer that goes on. @throws {KubeError} also when no byte came for `idleSeconds` */
   stream(request: HttpRequest, idleSeconds: number, onOpen?: () => void): AsyncGenerator<Uint8Array, void>;
+  /**
+   * An answer as it comes, whatever its status: what a pod says through the API server. Its 401 may be the pod's own, so it does not count as
+   * the API server's word on our credentials. Redirects are not followed. @throws {KubeError} where none comes
+   */
+  forward(request: HttpRequest): Promise<Forwarded>;
   /** Breaks every connection. */
   close(): Promise<void>;
 }
+
+/** Of which nothing has been read yet. */
+export type Forwarded = Pick<Dispatcher.ResponseData, 'statusCode' | 'body'>;
 
 type Signal = AbortSignal | undefined;
 
@@ -72,6 +80,10 @@ export function createTransport(connection: Connection, options: TransportOption
     });
   }
 
+  function report({ verb, plural }: HttpRequest, code: string, started: number): void {
+    onRequest?.({ verb, plural, code, seconds: (performance.now() - started) / 1000 });
+  }
+
   /** Opens an answer of 2xx; asks once more where the credentials were refused. */
   async function answer(agent: Agent, request: HttpRequest, signal: Signal, idleSeconds: number): Promise<Dispatcher.ResponseData> {
     const started = performance.now();
@@ -91,11 +103,27 @@ export function createTransport(connection: Connection, options: TransportOption
       if (code === 'Aborted' && error instanceof KubeError) code = error.code;
       throw error;
     } finally {
-      onRequest?.({ verb: request.verb, plural: request.plural, code, seconds: (performance.now() - started) / 1000 });
+      report(request, code, started);
     }
   }
 
   return {
+    async forward(request) {
+      const started = performance.now();
+      let code = 'Aborted';
+      try {
+        // Of a pool without end, so that pods that keep silent take no place from requests of our own.
+        const response = await open(watches, request, request.signal, timeoutSeconds);
+        code = String(response.statusCode);
+        return response;
+      } catch (thrown) {
+        const error = errorOf(request, thrown, request.signal);
+        if (error instanceof KubeError) code = error.code;
+        throw error;
+      } finally {
+        report(request, code, started);
+      }
+    },
     send(request) {
       const reason = (): Error => new KubeError('Timeout', `${nameOf(request)}: no answer within ${timeoutSeconds} seconds`);
       return within({ clock: systemClock, seconds: timeoutSeconds, parent: request.signal, reason }, async (signal) => {

@@ -45,8 +45,8 @@ test('only pods that run, have an address and are in a network of their own are 
     pods: () => pods,
     hearing,
     port: 8080,
-    read: (host: string) => {
-      asked.push(host);
+    read: ({ status }: Pod) => {
+      asked.push(status?.podIP ?? '');
       return Promise.resolve(document(1));
     },
     told: () => {},

@@ -16,7 +16,7 @@ export type PollOptions = {
   readonly pods: () => readonly Pod[];
   readonly hearing: Hearing;
   readonly port: number;
-  readonly read: (host: string, port: number) => Promise<Progress | undefined>;
+  readonly read: (pod: Pod, port: number) => Promise<Progress | undefined>;
   /** Something new was heard about the object that a pod works for. */
   readonly told: (pod: Pod) => void;
   readonly onError: (error: Error) => void;
@@ -54,7 +54,7 @@ export async function poll(options: PollOptions, signal: AbortSignal): Promise<v
 
 async function ask({ read, port, hearing, told, onError }: PollOptions, pod: Pod): Promise<void> {
   try {
-    const progress = await read(pod.status?.podIP ?? '', port);
+    const progress = await read(pod, port);
     if (progress) hearing.answered(uidOf(pod), progress);
     else hearing.silent(uidOf(pod));
     told(pod);

@@ -5,7 +5,8 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { MAX_PROGRESS_BYTES } from '../../crds/progress.ts';
-import { readProgress } from './read.ts';
+import { createKube } from '../kube/client.ts';
+import { readPodThrough, readProgress } from './read.ts';
 
 const DOCUMENT = JSON.stringify({
   version: 'v1',
@@ -65,3 +66,48 @@ for (const { what, answer } of ANSWERS) {
     assert.equal(await readProgress('127.0.0.1', port, 200), undefined);
   });
 }
+
+/** A pod, asked through an API server that passes on what `answer` says; `forgotten` counts how often credentials were given up. */
+async function throughServer(t: TestContext, answer: RequestListener) {
+  let forgotten = 0;
+  const credentials = {
+    headers: () => Promise.resolve({ authorization: 'Bearer t' }),
+    refused: () => {
+      forgotten += 1;
+    },
+  };
+  const origin = `http://127.0.0.1:${await serve(t, answer)}`;
+  const kube = createKube({ origin, prefix: '/prefix', tls: {}, credentials }, { userAgent: 'test' });
+  t.after(() => kube.close());
+  const pod = { metadata: { namespace: 'research', name: 'tiny-4-x' }, status: { podIP: '10.0.0.1' } };
+  const read = () => readPodThrough(kube, 200)(pod, 8080);
+  return { read, forgotten: () => forgotten };
+}
+
+test('through the API server a document is read with its credentials', async (t) => {
+  const asked: unknown[] = [];
+  const { read } = await throughServer(t, ({ method, url, headers }, response) => {
+    asked.push([method, url, headers.authorization]);
+    response.end(DOCUMENT);
+  });
+  assert.partialDeepStrictEqual(await read(), { kind: 'synthesis', done: 3 });
+  assert.deepEqual(asked, [['GET', '/prefix/api/v1/namespaces/research/pods/tiny-4-x%3A8080/proxy/progress', 'Bearer t']]);
+});
+
+for (const { what, answer } of ANSWERS) {
+  test(`through the API server ${what} counts as no answer`, async (t) => {
+    const { read } = await throughServer(t, answer);
+    assert.equal(await read(), undefined);
+  });
+}
+
+test('through the API server a pod cannot redirect, nor make the operator doubt its credentials', async (t) => {
+  let asked = 0;
+  const { read, forgotten } = await throughServer(t, (_, response) => {
+    asked += 1;
+    response.writeHead(asked === 1 ? 302 : 401, { location: '/elsewhere' }).end(DOCUMENT);
+  });
+  assert.equal(await read(), undefined);
+  assert.equal(await read(), undefined);
+  assert.deepEqual([asked, forgotten()], [2, 0]);
+});

@@ -8,13 +8,13 @@ import { type StoredTraining, TRAININGS } from '../../operator/training/stored.t
 import { scene, type Scene, until } from './kube.ts';
 import { type Kubectl, kubectl } from './kubectl.ts';
 import { INSTALLED } from './operator-process.ts';
-import { type ProcessNode, startProcessNode } from './process-node.ts';
+import { type Place, type ProcessNode, startProcessNode } from './process-node.ts';
 import { createWorkspace, type Workspace } from './tiny-training.ts';
 
 export type Stage = Scene & { readonly workspace: Workspace; readonly node: ProcessNode; readonly run: Kubectl };
 
-/** With a dataset up to this resolution, on the claim `data`. */
-export async function stage(t: TestContext, resolution: number): Promise<Stage | undefined> {
+/** With a dataset up to this resolution, on the claim `data`. `at`: where pods answer, instead of loopback addresses. */
+export async function stage(t: TestContext, resolution: number, at?: Place): Promise<Stage | undefined> {
   const given = await scene(t);
   const run = given && kubectl(t, given.plane);
   if (!given || !run) return undefined;
@@ -22,7 +22,7 @@ export async function stage(t: TestContext, resolution: number): Promise<Stage |
   const workspace = await createWorkspace(resolution);
   t.after(() => workspace.remove());
   const { folder } = workspace;
-  const node = startProcessNode({ kube, admin: plane.admin, namespace, claims: { data: folder }, folder: join(folder, 'node') });
+  const node = startProcessNode({ kube, admin: plane.admin, namespace, claims: { data: folder }, folder: join(folder, 'node'), at });
   t.after(() => node.stop());
   return { ...given, workspace, node, run };
 }

@@ -24,7 +24,11 @@ export type ProcessNodeOptions = {
   readonly claims: Readonly<Record<string, string>>;
   /** For logs and termination messages. */
   readonly folder: string;
+  /** Where /progress of a pod is served, for one pod at a time; unless given, each has a loopback address of its own. */
+  readonly at?: Place | undefined;
 };
+
+export type Place = { readonly address: string; readonly port: number };
 
 export interface ProcessNode {
   /** Names of pods whose process runs, in order of their start. */
@@ -84,7 +88,7 @@ export function startProcessNode(options: ProcessNodeOptions): ProcessNode {
     void ended.then(() => (over = true));
     await until(() => over || process.port() !== undefined);
     if (!over) {
-      const served = await serve(process.port() ?? 0, (text) => outside(text, options.claims), addresses);
+      const served = await serve(process.port() ?? 0, (text) => outside(text, options.claims), addresses, options.at);
       container.server = served.server;
       await patch(pod, statusOf('Running', { running: { startedAt: container.startedAt } }, served.address));
     }
@@ -224,14 +228,19 @@ function outside(text: string, claims: ProcessNodeOptions['claims']): string {
   return Object.entries(claims).reduce((all, [claim, folder]) => all.replaceAll(`file://${folder}/`, `file:///claims/${claim}/`), text);
 }
 
-/** Port 8080 of a loopback address of the pod's own, in front of the port that its process was given. */
-async function serve(port: number, rewrite: (text: string) => string, taken: Set<string>) {
+/** Port 8080 of a loopback address of the pod's own (or the place that is given), in front of the port that its process was given. */
+async function serve(port: number, rewrite: (text: string) => string, taken: Set<string>, at?: Place) {
   const server = createServer((request, response) => {
     fetch(`http://127.0.0.1:${port}${request.url}`).then(
       async (answer) => response.writeHead(answer.status, { 'content-type': 'application/json' }).end(rewrite(await answer.text())),
       () => response.destroy(),
     );
   });
+  if (at) {
+    server.listen(at.port, at.address);
+    await once(server, 'listening');
+    return { server, address: at.address };
+  }
   for (let attempt = 0; ; attempt += 1) {
     const number = taken.size + 1;
     const address = `127.${10 + (process.pid % 200)}.${(number + attempt) >> 8}.${(number + attempt) & 255 || 1}`;
