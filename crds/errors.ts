@@ -68,6 +68,12 @@ export const ERRORS = {
     meaning: 'The run folder holds a run with other options or another dataset.',
     remedy: 'Give the training another name, or delete the run folder.',
   },
+  RunNested: {
+    exit: 2,
+    meaning: 'The run folder would lie inside that of another training.',
+    remedy:
+      'Set spec.output.uri to a folder outside of the run folder that the message names; on a cluster, delete the training and apply it again.',
+  },
   RunOwned: {
     exit: 75,
     meaning: 'Another process writes to this run folder.',

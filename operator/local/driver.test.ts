@@ -8,6 +8,8 @@ import { parseProgress } from '../../crds/progress.ts';
 import { type Command, pggan, succeeded } from '../../test/harness/pggan.ts';
 import { driverOf, ended, freeze, thaw, trainerOf } from '../../test/harness/processes.ts';
 import { newestCheckpoint } from '../../test/harness/tiny-training.ts';
+import { fileStore } from '../../trainer/checkpoint/file-store.ts';
+import { acquireRun, systemClock } from '../../trainer/checkpoint/owner.ts';
 import { createPhantoms } from '../../trainer/data/phantoms.ts';
 import { temporaryFolder } from '../../trainer/data/test-folders.ts';
 import { readState } from './state.ts';
@@ -247,6 +249,19 @@ suite('pggan start', { concurrency: false }, () => {
       );
       assert(!existsSync(join(folder, 'runs')));
     }
+  });
+
+  test('is refused inside the run folder of another training, naming both, and leaves nothing there', async (t) => {
+    const { folder, pggan, ...world } = await workspace(t);
+    const outer = join(folder, 'runs/default/outer');
+    const owner = { cluster: 'local', namespace: 'default', name: 'outer', uid: 'u' };
+    await (await acquireRun(fileStore(outer), owner, systemClock)).release();
+    const command = pggan('start', world.manifest(world.training(3, 'runs/default/outer')));
+    assert.equal(await codeOf(command), 2);
+    const said =
+      /RunNested: .*outer\/default\/tiny lies inside .*runs\/default\/outer, the run folder of training default\/outer: set spec\.output\.uri/;
+    assert.match(command.errors.join('\n'), said);
+    assert(!existsSync(join(outer, 'default/tiny/owner.json')));
   });
 
   test('with a bad command line or a bad manifest ends with exit 2 and says what is wrong', async (t) => {

@@ -60,15 +60,19 @@ export async function claimRun(
 }
 
 /** Refuses a claim to a folder that holds another run, without writing: to be asked before owner.json is taken. @throws {PgganError} FingerprintMismatch */
-export async function checkClaim(store: Store, claim: RunClaim): Promise<void> {
+export async function checkClaim(store: Store, claim: RunClaim): Promise<'new' | 'known'> {
   const known = await readRun(store);
-  if (known) refuseOther(store, known, claim);
-  else if (await store.head(JOB)) {
+  if (known) {
+    refuseOther(store, known, claim);
+    return 'known';
+  }
+  if (await store.head(JOB)) {
     throw new PgganError(
       'FingerprintMismatch',
       `${store.uri} holds the images of a SynthesisJob (${JOB}): give the training another name, or another output folder`,
     );
   }
+  return 'new';
 }
 
 /** The run that a folder holds, or undefined. @throws {PgganError} CheckpointInvalid where run.json is damaged */

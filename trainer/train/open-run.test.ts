@@ -155,6 +155,21 @@ test('a preflight of another run’s folder tells the fields that differ, and le
   assert.equal(await readFile(join(folder, 'run.json'), 'utf8'), before);
 });
 
+test('a preflight of a folder inside another run is refused and claims nothing; a run that stands there already goes on', async (t) => {
+  const { run: forked, folder } = await fork(t);
+  const { initFrom: _, ...run } = forked;
+  const inner = join(folder, 'default', 'inner');
+  const within: TrainingRun = { ...run, run: { ...run.run, uri: pathToFileURL(inner).href } };
+  await claimOnce(within);
+  await claimOnce(run);
+  assert.equal((await preflight(within)).error, undefined);
+  await rm(inner, { recursive: true });
+  const { error } = await preflight(within);
+  assert.ok(error instanceof PgganError && error.code === 'RunNested', String(error));
+  assert.match(error.message, /fork\/default\/inner lies inside file:.*\/fork, the run folder of training default\/tiny: /);
+  assert.ok(!existsSync(inner));
+});
+
 function imagesOf(progress: Progress | undefined): number | undefined {
   return progress?.kind === 'preflight' ? progress.images : undefined;
 }

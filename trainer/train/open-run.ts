@@ -6,6 +6,7 @@ import { phases, scheduleAt } from '../../crds/schedule.ts';
 import type { CheckpointState, CommittedCheckpoint } from '../checkpoint/format.ts';
 import { findFrom, loadFrom } from '../checkpoint/load-from.ts';
 import { type LoadedCheckpoint, loadNewestCheckpoint, type SkippedCheckpoint } from '../checkpoint/load-checkpoint.ts';
+import { refuseNested } from '../checkpoint/nested.ts';
 import { openStore } from '../checkpoint/open-store.ts';
 import { acquireRun, LEASE_SECONDS, systemClock, type Writer } from '../checkpoint/owner.ts';
 import { checkClaim, claimRun, type RunClaim, type RunRecord, readRun } from '../checkpoint/run-folder.ts';
@@ -106,7 +107,9 @@ export async function openClaimed(
     const source = run.initFrom && (await sourceOf(store, run, run.initFrom.uri));
     const claim = claimOf(run, dataset, source);
     // A claim that is refused must not become the owner of somebody's run.
-    await checkClaim(store, claim);
+    const kind = await checkClaim(store, claim);
+    // A run that was begun inside another, by a version that did not look, goes on.
+    if (kind === 'new') await refuseNested(store.uri, (uri) => openStore(uri, { s3: run.store, hurried }));
     const writer = await acquireRun(store, run.owner, systemClock, { trains });
     const close = async (): Promise<void> => {
       dataset.close();
