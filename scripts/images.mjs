@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '..');
 const WHERE_POSSIBLE = '--where-possible';
 const SETUP = ['setup', 'cache', 'reason', 'libtensorflow'].map((name) => `scripts/${name}.mjs`);
 const SHARED = ['package.json', 'package-lock.json', '.npmrc', '.dockerignore', ...SETUP, 'scripts/image', 'crds'];
-/** `inputs` are all files that can change the image; `context` is what its Dockerfile copies from, the checkout by default. */
+/** `inputs` are all files beside the Dockerfile that can change the image; `context` is what its Dockerfile copies from, the checkout by default. */
 const IMAGES = {
   'pggan-operator': { dockerfile: 'Dockerfile.operator', inputs: [...SHARED, 'operator'] },
   'pggan-trainer': { dockerfile: 'Dockerfile.trainer', target: 'cpu', inputs: [...SHARED, 'tsconfig.json', 'trainer'] },
@@ -43,12 +43,12 @@ function main(names) {
 }
 
 function build(name, archive, tag) {
-  const { dockerfile, target, context = '.', inputs } = IMAGES[name];
+  const { dockerfile, target, context = '.' } = IMAGES[name];
   const base = buildBase();
   // Of a build that was interrupted.
   buildah(['rm', '--all']);
   log(`building ${tag} (minutes, once per change)`);
-  const { revision, seconds } = lastChange(inputs);
+  const { revision, seconds } = lastChange(inputsOf(name));
   const version = tag.split(':').at(-1);
   const started = performance.now();
   buildah([
@@ -93,6 +93,8 @@ function unpackedSize(tag) {
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
 
+const inputsOf = (name) => [IMAGES[name].dockerfile, ...IMAGES[name].inputs];
+
 /** The commit that changed the inputs last, and its time; `-dirty` where they differ from it. */
 function lastChange(inputs) {
   const last = ['log', '-1', '--format=%H %ct'];
@@ -103,8 +105,8 @@ function lastChange(inputs) {
 
 /** Of everything that goes into an image: contents, not times. */
 function keyOf(name) {
-  const { dockerfile, inputs } = IMAGES[name];
-  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--', dockerfile, ...inputs], { cwd: root, encoding: 'utf8' });
+  const inputs = inputsOf(name);
+  const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--', ...inputs], { cwd: root, encoding: 'utf8' });
   const hash = createHash('sha256').update(`${process.env.BUILD_BASE ?? 'local'}\n${lastChange(inputs).revision}\n`);
   for (const file of list
     .split('\n')
