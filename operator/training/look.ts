@@ -87,10 +87,10 @@ function newest(listed: Listed, heard: readonly ReturnType<Ear['heard']>[]): New
 }
 
 const DIGITS = 5;
+const round = (value: number): number => Number(value.toPrecision(DIGITS));
 
 /** Figures as people read them: a column of sixteen digits says no more than one of five. */
 function rounded(document: TrainingProgress): TrainingProgress {
-  const round = (value: number): number => Number(value.toPrecision(DIGITS));
   const { lod, losses, secondsPerKimg, imagesPerSecond } = document;
   return {
     ...document,

@@ -24,7 +24,6 @@ test('a Job that was made twice, forgotten, made by nobody we know, deleted or t
 });
 
 test('a Job that is there counts as made also where whoever asked for it was killed before the answer; one that is not there does not', async () => {
-  const cutOff = (name: string): AuditEvent => ({ ...created(name), responseStatus: { code: 504 } });
   await proof(JOBS.slice(0, 2), { events: [cutOff('x-8')] });
   await assert.rejects(proof(JOBS.slice(0, 2), { events: [cutOff('x-8')], jobs: JOBS.slice(0, 2) }), /1 skipped/);
   await proof(JOBS, { events: [cutOff('x-8')] });
@@ -57,6 +56,8 @@ test('trials, progress, leases and reads are told from writes; refused writes co
   assert.deepEqual([...requests.refused], [['status 409', 1]]);
   assert.deepEqual(requests.jobsCreated, ['x-4']);
 });
+
+const cutOff = (name: string): AuditEvent => ({ ...created(name), responseStatus: { code: 504 } });
 
 /** `jobs` are the names of those that are there. */
 type Odd = {
