@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { usageOf } from '../test/harness/processes.ts';
 import { endedFleet, type Listing } from './ended-fleet.ts';
+import { bundledOperator } from '../test/harness/bundled-operator.ts';
 
 export type RestartResult = {
   readonly trainings: number;
@@ -20,8 +21,6 @@ export type RestartResult = {
   readonly cpuSeconds: number;
   readonly peakBytes: number;
 };
-
-const MAIN = join(import.meta.dirname, '../operator/main.ts');
 
 export async function measureRestart(trainings: number): Promise<RestartResult> {
   const listing = endedFleet(trainings);
@@ -39,7 +38,7 @@ export async function measureRestart(trainings: number): Promise<RestartResult> 
   const kubeconfig = join(folder, 'kubeconfig');
   writeFileSync(kubeconfig, kubeconfigOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
   const flags = ['--trainer-image=any', '--telemetry-port=0', '--log-level=error'];
-  const child = spawn(process.execPath, [MAIN, ...flags], {
+  const child = spawn(process.execPath, [bundledOperator(folder), ...flags], {
     env: { ...process.env, KUBECONFIG: kubeconfig },
     stdio: ['ignore', 'ignore', 'inherit'],
   });

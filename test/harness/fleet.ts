@@ -9,6 +9,7 @@ import { createReflector } from '../../operator/kube/reflector.ts';
 import { type KubeObject, PODS, refOf, keyOf } from '../../operator/kube/resource.ts';
 import { type StoredTraining, TRAININGS } from '../../operator/training/stored.ts';
 import { type ApiProxy, type FaultShares, startApiProxy } from './api-proxy.ts';
+import { bundledOperator } from './bundled-operator.ts';
 import { type ClusterBinaries, GPUS_PER_NODE, startCluster } from './cluster.ts';
 import { commandOf } from './command.ts';
 import type { ControlPlane } from './control-plane.ts';
@@ -76,7 +77,9 @@ export async function startFleet({ binaries, trainings, faults, nodeFlags = [] }
     const proxy = await startApiProxy(plane, OPERATOR, faults);
     cleanUps.push(() => proxy.close());
     const kubeconfig = kubeconfigOf(plane.folder, proxy.url);
-    const operators = startOperatorPair({ kube, kubeconfig, folder: plane.folder, flags: { 'trainer-port': trainers.port }, nodeFlags });
+    const program = bundledOperator(plane.folder);
+    const flags = { 'trainer-port': trainers.port };
+    const operators = startOperatorPair({ kube, kubeconfig, folder: plane.folder, flags, program, nodeFlags });
     cleanUps.push(() => operators.stop());
     const evicted = new Set<string>();
     const watched = watchTrainings(kube, trainings.length);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Kube } from '../../operator/kube/client.ts';
 import { createReflector } from '../../operator/kube/reflector.ts';
 import { type Lease, LEASES } from '../../operator/kube/resource.ts';
-import { operatorProcess } from './operator-process.ts';
+import { operatorProcess, type ProgramOptions } from './operator-process.ts';
 import { type Usage, usageOf } from './processes.ts';
 import type { ServerProcess } from './server-process.ts';
 
@@ -29,11 +29,10 @@ export type PairOptions = {
   readonly kubeconfig: string;
   readonly folder: string;
   readonly flags: Parameters<typeof operatorProcess>[2];
-  readonly nodeFlags?: readonly string[];
-};
+} & ProgramOptions;
 
-export function startOperatorPair({ kube, kubeconfig, folder, flags, nodeFlags }: PairOptions): OperatorPair {
-  const start = (name: string): ServerProcess => operatorProcess(kubeconfig, join(folder, `operator-${name}.log`), flags, nodeFlags);
+export function startOperatorPair({ kube, kubeconfig, folder, flags, ...program }: PairOptions): OperatorPair {
+  const start = (name: string): ServerProcess => operatorProcess(kubeconfig, join(folder, `operator-${name}.log`), flags, program);
   const operators = [start('a'), start('b')];
   let past: Usage = { cpuSeconds: 0, peakBytes: 0 };
   const stop = new AbortController();

@@ -25,13 +25,19 @@ export function startOperator(t: TestContext, plane: ControlPlane, ...namespaces
   return server;
 }
 
+export type ProgramOptions = {
+  /** The file that node runs: the sources, or what bundledOperator() made. */
+  readonly program?: string;
+  readonly nodeFlags?: readonly string[];
+};
+
 /** A process that talks to the API server of `kubeconfig`, appends what it says to the file `log` and tells its metrics at some free port. */
 export function operatorProcess(
   kubeconfig: string,
   log: string,
   more: Parameters<typeof flags>[0],
-  nodeFlags: readonly string[] = [],
+  { program = MAIN, nodeFlags = [] }: ProgramOptions = {},
 ): ServerProcess {
   const all = flags({ 'trainer-image': 'pggan-trainer:test', cluster: 'test', 'telemetry-port': 0, ...more });
-  return startServer('env', [`KUBECONFIG=${kubeconfig}`, process.execPath, ...nodeFlags, MAIN, ...all], log);
+  return startServer('env', [`KUBECONFIG=${kubeconfig}`, process.execPath, ...nodeFlags, program, ...all], log);
 }
