@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { binary } from './harness/binaries.ts';
-import { CHART, helm } from './harness/helm.ts';
+import { helm, template } from './harness/helm.ts';
 import { type Kubectl, kubectl } from './harness/kubectl.ts';
 import { installDefinitions } from './harness/install-kinds.ts';
 import { controlPlane } from './harness/shared-control-plane.ts';
@@ -59,9 +59,7 @@ for (const [name, values] of Object.entries(VARIANTS))
     const [run, render] = [await open(t), helm(t)];
     if (!run || !render) return;
     // The pod of `helm test` is none that is installed: without controllers here its namespace has no service account.
-    const args = ['template', 'pggan-operator', CHART, '--skip-tests', '--namespace', 'pggan-system', '--values', '-'];
-    const { code, stdout, stderr } = await render(args, JSON.stringify(values));
-    assert.equal(code, 0, stderr);
+    const stdout = await template(render, values, 'pggan-system', '--skip-tests');
     assert.match(stdout, /kind: PrometheusRule/);
     assert.equal(await refusal(run, stdout), '');
   });

@@ -1,4 +1,5 @@
 /** Runs a program to its end. */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 
@@ -18,4 +19,11 @@ export function commandOf(program: string, common: readonly string[] = [], env: 
     const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
     return { code, stdout, stderr };
   };
+}
+
+/** The output of a command that has to succeed. */
+export async function done(command: Command, args: readonly string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await command(args, input);
+  assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+  return stdout;
 }

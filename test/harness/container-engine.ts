@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, commandOf } from './command.ts';
+import { type Command, commandOf, done } from './command.ts';
 import { until } from './kube.ts';
 import type { NodeNetwork } from './node-network.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
@@ -102,12 +102,6 @@ function mountsBelow(folder: string): readonly string[] {
     .filter((path) => path.startsWith(`${folder}/`))
     .sort()
     .toReversed();
-}
-
-async function done(command: Command, args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await command(args);
-  if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
-  return stdout;
 }
 
 function quietly(program: string, ...args: readonly string[]): void {
