@@ -19,7 +19,7 @@ export type ObjectStore = {
   readonly kind: ObjectStoreKind;
   readonly port: number;
   readonly endpoint: string;
-  /** Made at the start; `makeBucket` makes others. */
+  /** Made at the start, unless it is to be empty; `makeBucket` makes others. */
   readonly bucket: string;
   /** Where the server keeps its data. */
   readonly folder: string;
@@ -46,6 +46,8 @@ export type ObjectStoreOptions = {
   readonly host?: string;
   /** Runs the server in a disk of its own of so many megabytes. */
   readonly diskMegabytes?: number;
+  /** Without its bucket, which somebody else makes. */
+  readonly empty?: boolean;
 };
 
 /**
@@ -92,7 +94,7 @@ export async function startObjectStore(
   await start();
   const bucket = 'pggan';
   const makeBucket = (name: string): Promise<void> => client.makeBucket(name);
-  await makeBucket(bucket);
+  if (options.empty !== true) await makeBucket(bucket);
   return {
     kind,
     port,

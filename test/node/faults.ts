@@ -7,6 +7,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { done } from '../harness/command.ts';
+import { CHART, helm } from '../harness/helm.ts';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
 import { ready, serviceOf } from '../harness/node-cluster.ts';
@@ -14,18 +16,7 @@ import { startObjectStore } from '../harness/object-store.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
 import { createAfterwards } from './afterwards.ts';
 import { conditionOf, seen } from './seen.ts';
-import {
-  authorityOf,
-  configMap,
-  NAMESPACE,
-  PLACES,
-  prepareNamespaces,
-  RESOLUTION,
-  type Stage,
-  startStage,
-  STORE,
-  trainingOf,
-} from './stage.ts';
+import { authorityOf, configMap, NAMESPACE, prepareNamespaces, secret, type Stage, startStage, STORE, trainingOf } from './stage.ts';
 
 type Fault = {
   readonly name: string;
@@ -43,8 +34,11 @@ type Fault = {
   readonly events?: readonly string[];
 };
 
+const RESOLUTION = 16;
 const BASE = {
-  ...PLACES,
+  dataset: { uri: 's3://pggan/datasets/chests' },
+  output: { uri: 's3://pggan/runs' },
+  store: STORE,
   resolution: RESOLUTION,
   totalKimg: 5,
   schedule: { trainKimg: 1, transitionKimg: 1, minibatchBase: 16 },
@@ -52,12 +46,6 @@ const BASE = {
 /** Its first phase is not over before it can be disturbed. */
 const LONG = { totalKimg: 500, schedule: { ...BASE.schedule, trainKimg: 100, transitionKimg: 100 }, checkpoints: { everyKimg: 1 } };
 const limits = (resources: Readonly<Record<string, string>>): object => ({ template: { resources: { limits: resources } } });
-const secret = (name: string, accessKey: string, secretKey: string): object => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  metadata: { name, namespace: NAMESPACE },
-  stringData: { accessKey, secretKey },
-});
 
 const FAULTS: readonly Fault[] = [
   {
@@ -199,7 +187,7 @@ suite('what goes wrong on a real node is told', () => {
     stage = await startStage(afterwards.of(t));
     if (!stage) return;
     await prepareNamespaces(stage);
-    await stage.release('install');
+    await install(t, stage);
     await stage.cluster.apply(trainingOf('good', BASE));
     await stage.kubectl('wait', '-n', NAMESPACE, '--for=condition=Succeeded', 'pgt/good', '--timeout=600s');
   });
@@ -225,6 +213,25 @@ suite('what goes wrong on a real node is told', () => {
       }
     });
 });
+
+/** The operator, a Secret for the store, and a dataset in it. */
+async function install(t: TestContext, { cluster, server, workspace, radiographs }: Stage): Promise<void> {
+  const values = {
+    image: { repository: 'localhost/pggan-operator' },
+    trainerImage: { repository: 'localhost/pggan-trainer' },
+    pollSeconds: 1,
+    networkPolicy: { trainers: { namespaces: [NAMESPACE] } },
+  };
+  const run = helm(t, cluster.plane.kubeconfig) ?? assert.fail('no Helm');
+  const args = ['--namespace', 'pggan-system', '--wait', '--timeout', '300s', '--values', '-'];
+  await done(run, ['install', 'pggan-operator', CHART, ...args], JSON.stringify(values));
+  await cluster.apply(secret('pggan-store', server.credentials.accessKey, server.credentials.secretKey));
+  const folder = datasetOf(workspace);
+  await succeeded(pggan(t, ['dataset', 'create-from-images', folder, radiographs, '--resize', String(RESOLUTION), '--grayscale']));
+  await succeeded(pggan(t, ['dataset', 'upload', folder, `s3://${server.bucket}/datasets/chests`], { env: server.env }));
+}
+
+const datasetOf = ({ folder }: Stage['workspace']): string => join(folder, 'chests');
 
 /** The message of the condition that the fault leads to, as soon as it does. Where it never does, prints the conditions that there are. */
 async function told({ cluster }: Stage, kind: string, { name, condition }: Fault, signal: AbortSignal): Promise<string> {
@@ -254,11 +261,11 @@ const synthesisOf = (name: string, spec: object): object => ({
 });
 
 /** A second MinIO, on a disk that is full once the dataset is there. */
-async function fullStore({ cluster, dataset }: Stage, t: TestContext): Promise<void> {
+async function fullStore({ cluster, workspace }: Stage, t: TestContext): Promise<void> {
   const host = cluster.network.hostAddress;
   const server = await startObjectStore(t, 'minio', { tls: `IP:${host},DNS:full.minio.svc`, host, diskMegabytes: 160 });
   if (!server) return;
-  await succeeded(pggan(t, ['dataset', 'upload', dataset, `s3://${server.bucket}/datasets/chests`], { env: server.env }));
+  await succeeded(pggan(t, ['dataset', 'upload', datasetOf(workspace), `s3://${server.bucket}/datasets/chests`], { env: server.env }));
   assert.throws(() => writeFileSync(join(server.disk(), 'ballast'), Buffer.alloc(256 << 20)), { code: 'ENOSPC' });
   const ports = [{ name: 'https', port: 9000, targetPort: server.port, protocol: 'TCP' }] as const;
   await cluster.apply(

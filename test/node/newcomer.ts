@@ -3,17 +3,17 @@
  * TLS. Whatever befalls the training in between, it ends with the bits of the same manifest run by `npm start`.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test, type TestContext } from 'node:test';
 import sharp from 'sharp';
-import { parse, stringify } from 'yaml';
 import { queriesOf } from '../../monitoring/boards/queries-of.ts';
 import { trainingBoard } from '../../monitoring/boards/training.ts';
 import { filledIn, plotTraining } from '../../monitoring/plot.ts';
 import { checkpointManifest } from '../../trainer/checkpoint/format.ts';
 import { openStore } from '../../trainer/checkpoint/open-store.ts';
 import { auditEvents } from '../harness/audit.ts';
+import { binary } from '../harness/binaries.ts';
 import { CHART } from '../harness/helm.ts';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
@@ -23,35 +23,33 @@ import { inFile, type Prometheus, startPrometheus, targets } from '../harness/pr
 import { newestCheckpoint, uriOf } from '../harness/tiny-training.ts';
 import { createAfterwards } from './afterwards.ts';
 import { conditionOf, keep, seen, type Seen, story } from './seen.ts';
-import { NAMESPACE, PLACES, prepareNamespaces, RESOLUTION, type Stage, startStage } from './stage.ts';
+import { NAMESPACE, prepareNamespaces, type Stage, startStage, STORE } from './stage.ts';
+import { createTerminal, type Edit, type Terminal } from './terminal.ts';
 
-const SAMPLE = parse(readFileSync(join(import.meta.dirname, '../../manifests/samples/quickstart.yaml'), 'utf8')) as {
-  readonly spec: { readonly schedule: object };
-};
-/**
- * The quick start's manifest, shorter and up to 16x16: phases end after about 4,000, 12,000 and 44,000 images, and the last is long enough to be
- * disturbed all the way.
- */
-const TOTAL_KIMG = 44;
-const manifest = (places: object): object => ({
-  ...SAMPLE,
-  metadata: { name: 'chests', namespace: NAMESPACE },
-  spec: {
-    ...SAMPLE.spec,
-    store: undefined,
-    ...places,
-    resolution: RESOLUTION,
-    totalKimg: TOTAL_KIMG,
-    schedule: { ...SAMPLE.spec.schedule, trainKimg: 4, transitionKimg: 4, tickKimgBase: 2 },
-    checkpoints: { everyKimg: 2, everySeconds: 3600, keepLast: 2 },
-  },
-});
-const IMAGES = 6;
+/** PGGAN_NEWCOMER=whole grows the quick start as it is, for some 25 minutes longer. */
+const WHOLE = process.env['PGGAN_NEWCOMER'] === 'whole';
+const MANIFEST = 'manifests/samples/quickstart.yaml';
+/** What a person changes whose MinIO has a certificate of its own authority. */
+const TLS: readonly Edit[] = [['http://minio.minio.svc:9000', `${STORE.endpoint}\n    caConfigMapRef: { name: minio-ca }`]];
+/** All resolutions of the quick start in fewer images, the last for long enough to be disturbed all the way. */
+const SHORTER: readonly Edit[] = [
+  [/totalKimg: \d+/, 'totalKimg: 36'],
+  [/trainKimg: \d+/, 'trainKimg: 2'],
+  [/transitionKimg: \d+/, 'transitionKimg: 2'],
+  [/tickKimgBase: \d+/, 'tickKimgBase: 1'],
+  [/everyKimg: \d+, everySeconds: \d+/, 'everyKimg: 2, everySeconds: 3600'],
+];
+/** Images shown when something befalls it, of 36 thousand. */
+const MOMENT = { pod: 13_000, drain: 16_000, kubelet: 18_000, store: 20_000 };
+const scale = (images: number): number => (WHOLE ? Math.round((images * 80) / 36) : images);
+const IMAGES = 32;
+const RESOLUTION = 32;
 
 const hasSucceeded = (now: Seen): boolean => conditionOf(now, 'Succeeded')?.status === 'True';
 
 suite('a newcomer', () => {
   let stage: Stage | undefined;
+  let terminal: Terminal | undefined;
   let prometheus: Prometheus | undefined;
   const began = Date.now() / 1000;
   const times = story();
@@ -71,13 +69,14 @@ suite('a newcomer', () => {
       broken = undefined;
     });
   const at = (): Stage => stage ?? assert.fail('there is no cluster');
-  const training = (): Promise<Seen> => seen(at().cluster.run, 'pgt', 'chests');
+  const readme = (): Terminal => terminal ?? assert.fail('there is no terminal');
+  const training = (): Promise<Seen> => seen(at().cluster.run, 'pgt', 'quickstart');
   /** The status once the training has shown so many images and still goes on; it must not have stalled. */
   const past = async (images: number): Promise<NonNullable<Seen['status']>> => {
     for (;;) {
       const now = await training();
       assert.equal(conditionOf(now, 'Stalled')?.message, undefined);
-      assert.ok(!hasSucceeded(now), 'the training was over before it could be disturbed: a larger TOTAL_KIMG is needed');
+      assert.ok(!hasSucceeded(now), 'the training was over before it could be disturbed: a larger totalKimg is needed');
       if (now.status && (now.status.progress?.images ?? 0) >= images) return now.status;
       await until(async () => JSON.stringify((await training()).status) !== JSON.stringify(now.status));
     }
@@ -108,27 +107,42 @@ suite('a newcomer', () => {
     return `$ kubectl get pgt -n ${NAMESPACE}\n${narrow}\n$ kubectl get pgt -n ${NAMESPACE} -o wide\n${wide}`;
   };
 
-  step('has a cluster with a node, a store, and radiographs in a bucket', async (t) => {
-    stage = await times.of('cluster, store and dataset', () => startStage(afterwards.of(t)));
+  step('has a cluster with a node, a MinIO behind TLS, and a checkout', async (t) => {
+    stage = await times.of('cluster and store', () => startStage(afterwards.of(t), { empty: true }));
+    if (!stage) return;
+    await prepareNamespaces(stage);
+    terminal = terminalAt(t, stage);
+    terminal.edit(MANIFEST, [...TLS, ...(WHOLE ? [] : SHORTER)]);
   });
 
   step('installs the chart; its pods are admitted under the restricted level and become ready', async (t) => {
-    await prepareNamespaces(at());
-    await times.of('chart installed, operator ready', () => at().release('install'));
+    await readme().type(/setup\.mjs/);
+    // The test has to know when to disturb the training.
+    const told = ['--set pollSeconds=1', `--set "networkPolicy.trainers.namespaces={${NAMESPACE}}"`, '--wait'];
+    await times.of('chart installed, operator ready', () => readme().type(/helm install/, [[/$/, ` ${told.join(' ')}`]]));
+    await times.of('helm test', () => readme().type(/helm test/));
     await pointPrometheus();
     prometheus = await startPrometheus(afterwards.of(t), inFile(scraped()), join(CHART, 'alerts.yaml'));
   });
 
+  step('makes a bucket, the Secret with its keys, and a dataset of real radiographs', async () => {
+    await readme().type(/^export /);
+    await readme().type(/-X PUT/);
+    await readme().type(/create secret/);
+    await times.of('dataset made of radiographs', () => readme().type(/create-from-images/));
+    await times.of('dataset uploaded', () => readme().type(/dataset upload/));
+  });
+
   step('applies a training, which begins to grow', async () => {
-    await at().cluster.apply(manifest(PLACES));
+    await readme().type(/apply .*\/quickstart/);
     await times.of('from kubectl apply to the first images', () => past(1));
   });
 
   step('deletes a pod in the middle: another one goes on from its checkpoint, and no failure is counted', async () => {
-    const { resumes = 0 } = await past(13_000);
+    const { resumes = 0 } = await past(scale(MOMENT.pod));
     const pod = await runningPod();
     await times.of('pod deleted and replaced', async () => {
-      await at().kubectl('delete', '-n', NAMESPACE, pod);
+      await readme().type(/delete pod/);
       await runningPod(pod);
       await until(async () => ((await training()).status?.resumes ?? 0) > resumes);
     });
@@ -136,12 +150,12 @@ suite('a newcomer', () => {
   });
 
   step('drains the node: a disruption, no failure; the training goes on once there is room for it again', async () => {
-    const { disruptions = 0 } = await past(16_000);
+    const { disruptions = 0 } = await past(scale(MOMENT.drain));
     await runningPod();
     await times.of('node drained and given back', async () => {
-      await at().kubectl('drain', NODE_NAME, '--pod-selector=pggan.dev/training', '--delete-emptydir-data', '--timeout=120s');
+      await readme().type(/kubectl drain/);
       await until(async () => ((await training()).status?.disruptions ?? 0) > disruptions);
-      await at().kubectl('uncordon', NODE_NAME);
+      await readme().type(/uncordon/);
       await runningPod();
     });
     assert.equal(await failures(), 0);
@@ -149,7 +163,7 @@ suite('a newcomer', () => {
 
   step('kills the kubelet: what runs goes on, and is seen again when the kubelet is back', async () => {
     const { cluster } = at();
-    await past(18_000);
+    await past(scale(MOMENT.kubelet));
     keep('kubectl-get-pgt.txt', await listed());
     await times.of('kubelet killed, missed and back', async () => {
       await cluster.kubelet.kill();
@@ -162,7 +176,7 @@ suite('a newcomer', () => {
 
   step('restarts MinIO: the training waits for it, and no failure is counted', async () => {
     const { server } = at();
-    const { progress } = await past(20_000);
+    const { progress } = await past(scale(MOMENT.store));
     await server.kill();
     await server.start();
     await times.of('2,000 images after a restart of MinIO', () => past((progress?.images ?? 0) + 2000));
@@ -170,10 +184,10 @@ suite('a newcomer', () => {
   });
 
   step('upgrades the chart: operator and default image change under a training that keeps its own and goes on', async () => {
-    const { cluster, release, kubectl } = at();
+    const { cluster, kubectl } = at();
     for (const name of ['operator', 'trainer']) await cluster.engine.tag(`localhost/pggan-${name}:0.1.0`, `localhost/pggan-${name}:next`);
     const { progress } = await past(0);
-    await times.of('chart upgraded', () => release('upgrade', '--set', 'image.tag=next', '--set', 'trainerImage.tag=next'));
+    await times.of('chart upgraded', () => readme().type(/helm upgrade/, [[/$/, ' --wait']]));
     await pointPrometheus();
     const containers = '.items[*].spec.template.spec.containers[*]';
     assert.match(
@@ -186,22 +200,19 @@ suite('a newcomer', () => {
   });
 
   step('draws with what has grown: a SynthesisJob, whose PNGs are in the bucket', async () => {
-    const { cluster, server, kubectl } = at();
-    await times.of('training succeeded', () => until(async () => hasSucceeded(await training())));
+    await times.of('training succeeded', () => readme().type(/kubectl wait pgt/));
     keep('kubectl-get-pgt-end.txt', await listed());
-    const run = openStore(`s3://pggan/runs/${NAMESPACE}/chests`, { s3: server.options });
-    const pictures = (await run.list('samples/')).map(({ key }) => key);
-    assert.ok(pictures.includes('samples/growth.png') && pictures.includes('samples/reals.png'), pictures.join(' '));
-    for (const picture of pictures) keep(picture.replace('/', '-'), (await run.read(picture)) ?? assert.fail(picture));
-    const spec = { trainingRef: { name: 'chests' }, count: IMAGES, shards: 2, seed: 1, threads: 1, output: { uri: 's3://pggan/drawn' } };
-    await cluster.apply({
-      apiVersion: 'pggan.dev/v1alpha1',
-      kind: 'SynthesisJob',
-      metadata: { name: 'drawn', namespace: NAMESPACE },
-      spec,
-    });
-    await times.of('images drawn', () => kubectl('wait', '-n', NAMESPACE, '--for=condition=Succeeded', 'synth/drawn', '--timeout=300s'));
-    const drawn = openStore(`s3://pggan/drawn/${NAMESPACE}/drawn`, { s3: server.options });
+    await readme().type(/run copy/);
+    const pictures = join(readme().folder, 'quickstart/samples');
+    const names = readdirSync(pictures);
+    assert.ok(names.includes('growth.png') && names.includes('reals.png'), names.join(' '));
+    for (const name of names) keep(`samples-${name}`, readFileSync(join(pictures, name)));
+    await readme().type(/apply .*synthesis/);
+    await times.of('images drawn', () => readme().type(/kubectl wait synth/));
+    await readme().type(/^get\(\)/);
+    await readme().type(/^get /);
+    assert.equal((await sharp(join(readme().folder, '000000.png')).metadata()).width, RESOLUTION);
+    const drawn = openStore(`s3://pggan/synthetic/${NAMESPACE}/quickstart-32`, { s3: at().server.options });
     const files = (await drawn.list('images/')).map(({ key }) => key);
     assert.equal(files.length, IMAGES);
     for (const file of files) {
@@ -211,12 +222,16 @@ suite('a newcomer', () => {
   });
 
   step('runs the same manifest by npm start, and gets the same weights', async (t) => {
-    const { workspace, dataset, server } = at();
-    const file = join(workspace.folder, 'chests.yaml');
+    const { workspace, server } = at();
     const output = join(workspace.folder, 'runs');
-    writeFileSync(file, stringify(manifest({ dataset: { uri: uriOf(dataset) }, output: { uri: uriOf(output) } })));
+    readme().edit(MANIFEST, [
+      [/s3:.*datasets\/\w+/, uriOf(join(readme().folder, 'chests'))],
+      [/s3:.*runs/, uriOf(output)],
+      [/ {2}store:\n(?: {4}.*\n)+/, ''],
+    ]);
+    const file = join(readme().folder, MANIFEST);
     await times.of('npm start', () => succeeded(pggan(t, ['start', file])));
-    const newest = newestCheckpoint(join(output, NAMESPACE, 'chests'));
+    const newest = newestCheckpoint(join(output, NAMESPACE, 'quickstart'));
     const { status } = await training();
     assert.equal(status?.checkpoint?.images, newest?.images);
     // The digest in the status is that of checkpoint.json, which tells of times too.
@@ -231,12 +246,22 @@ suite('a newcomer', () => {
 
   step('is shown by the training board what Prometheus has scraped of the operators', async () => {
     const ask = (prometheus ?? assert.fail('no Prometheus')).ask(began, Date.now() / 1000);
-    const values = { namespace: NAMESPACE, training: 'chests' };
+    const values = { namespace: NAMESPACE, training: 'quickstart' };
     const empty: string[] = [];
     for (const { where, expr } of queriesOf(trainingBoard())) if ((await ask(filledIn(expr, values))).length === 0) empty.push(where);
     assert.deepEqual(empty, []);
     const title = 'The training of chest radiographs on a node, as Prometheus has it';
-    keep('training-board.png', await plotTraining(trainingBoard(), ask, { title, namespace: NAMESPACE, name: 'chests' }));
+    keep('training-board.png', await plotTraining(trainingBoard(), ask, { title, namespace: NAMESPACE, name: 'quickstart' }));
+  });
+
+  step('has typed all of the README, but for a port that it did not need', () => {
+    assert.deepEqual(
+      readme()
+        .untyped()
+        .map((command) => command.split(' ')[3]),
+      ['port-forward'],
+    );
+    return Promise.resolve();
   });
 
   step('was refused nothing: not by pod security, and not by RBAC', async () => {
@@ -255,3 +280,20 @@ suite('a newcomer', () => {
       assert.ok(admitted.has(`restricted:latest /api/v1/namespaces/${namespace}/pods`), [...admitted].join('\n'));
   });
 });
+
+/** Whose store is outside of the cluster, under the certificate of an authority that this person trusts. */
+function terminalAt(t: TestContext, { cluster, server, workspace, radiographs }: Stage): Terminal {
+  const names = ['kubectl', 'helm'] as const;
+  const programs = Object.fromEntries(names.map((name) => [name, binary(t, name) ?? assert.fail(`no ${name}`)]));
+  const { accessKey, secretKey } = server.credentials;
+  const trusted = { PGGAN_STORE_CA: server.env['PGGAN_STORE_CA'] ?? '', CURL_CA_BUNDLE: server.env['PGGAN_STORE_CA'] ?? '' };
+  return createTerminal(join(workspace.folder, 'checkout'), programs, { KUBECONFIG: cluster.plane.kubeconfig, ...trusted }, [
+    ['REGISTRY', 'localhost'],
+    ['http://localhost:9000', server.endpoint],
+    [/=KEY\b/, `=${accessKey}`],
+    [/=SECRET\b/, `=${secretKey}`],
+    ['path/to/radiographs', radiographs],
+    [/\bNODE\b/, NODE_NAME],
+    [/\bNEXT\b/, 'next'],
+  ]);
+}
