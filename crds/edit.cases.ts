@@ -52,6 +52,13 @@ export const BAD_EDITS: readonly BadEdit[] = [
   edit('no averaging any more', { 'spec/averaging': { decay: '0.99' } }, {}, 'spec.averaging'),
   edit('no optimizer switch any more', { 'spec/optimizer': { resetForNewLod: false } }, {}, 'spec.optimizer'),
   edit('mirrored images', {}, { [spec('mirrorAugment')]: true }, 'spec.mirrorAugment'),
+  edit(
+    'another controller',
+    { [spec('managedBy')]: 'kueue.x-k8s.io/multikueue' },
+    { [spec('managedBy')]: 'pggan.dev/operator' },
+    'spec.managedBy',
+  ),
+  edit('a controller where none was named', {}, { [spec('managedBy')]: 'kueue.x-k8s.io/multikueue' }, 'spec.managedBy'),
   edit('another seed', {}, { [spec('seed')]: 1 }, 'spec.seed'),
   edit('a seed removed, so that the default comes back', { [spec('seed')]: 7 }, {}, 'spec.seed'),
   edit('an origin where none was', {}, { 'spec/initFrom': { trainingRef: { name: 'other' } } }, 'spec.initFrom'),

@@ -1,4 +1,5 @@
 /** What the operator sees of the cluster: the objects of four kinds, as its reflectors hold them, reduced to what is read. */
+import { THIS_OPERATOR } from '../crds/v1alpha1/common.ts';
 import { LABELS } from './jobs/metadata.ts';
 import { SHARD_INDEX } from './jobs/shards.ts';
 import type { Job, KubeObject, Pod } from './kube/resource.ts';
@@ -16,6 +17,11 @@ export type Cluster = {
 
 export const MANAGED = 'app.kubernetes.io/managed-by=pggan-operator';
 export const NAME_LABELS: readonly string[] = [LABELS.training, LABELS.synthesis];
+
+/** An object of another controller's is seen, for those of ours that refer to it, and never touched. */
+export function isManagedHere({ spec }: StoredTraining | StoredSynthesis): boolean {
+  return spec.managedBy === undefined || spec.managedBy === THIS_OPERATOR;
+}
 
 /** Who wrote which field is for kubectl to know. */
 export function withoutManagedFields<T extends KubeObject>(object: T): T {

@@ -1,6 +1,7 @@
 /** The operator's parts put together: reflectors fill stores and wake queues, workers reconcile, a poll asks the trainers. */
 import type { Logger } from 'pino';
 import { asError } from '../crds/errors.ts';
+import { THIS_OPERATOR } from '../crds/v1alpha1/common.ts';
 import { type Cluster, MANAGED, NAME_LABELS, projectJob, projectPod, withoutManagedFields } from './cluster.ts';
 import { waitsFor, type Waking, wakersOf } from './wake.ts';
 import type { JobConfig } from './jobs/pod.ts';
@@ -111,7 +112,7 @@ export function createOperator(options: OperatorOptions): Operator {
 
   const recorder = createRecorder({
     kube,
-    controller: 'pggan.dev/operator',
+    controller: THIS_OPERATOR,
     instance,
     onDropped: ({ reason, regarding }, error) => log.warn({ reason, name: regarding?.name, err: asError(error) }, 'an event was dropped'),
   });

@@ -1,5 +1,5 @@
 // Builds the project's images with buildah: `npm run images [-- NAME...]`. An image is built again only when something that goes into it has
-// changed. The base of the build stages is BUILD_BASE (by digest: ...@sha256:...), or a Debian that debootstrap makes here, once. The same
+// changed, or with `--verify`, which builds from scratch what is there already and compares the digests. The base of the build stages is BUILD_BASE (by digest: ...@sha256:...), or a Debian that debootstrap makes here, once. The same
 // commit and base make the same digest: times are those of the last commit that changed what goes in.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,6 +12,7 @@ import { cache, locked, log } from './cache.mjs';
 const root = join(import.meta.dirname, '..');
 /** For tests, which say themselves that they lack an image; with CI=true that is a failure here as well. */
 const WHERE_POSSIBLE = '--where-possible';
+const VERIFY = '--verify';
 const SETUP = ['setup', 'cache', 'reason', 'libtensorflow'].map((name) => `scripts/${name}.mjs`);
 const SHARED = ['package.json', 'package-lock.json', '.npmrc', '.dockerignore', ...SETUP, 'scripts/image', 'crds'];
 /** `inputs` are all files beside the Dockerfile that can change the image; `context` is what its Dockerfile copies from, the checkout by default. */
@@ -28,13 +29,14 @@ export function imageArchive(name) {
   return { archive: join(cache, 'images', `${name}-${keyOf(name)}.tar`), tag: `localhost/${name}:${version}` };
 }
 
-function main(names) {
+function main(names, verify) {
   refuseWithout('buildah');
   process.once('exit', releaseStore);
   for (const name of names.length > 0 ? names : ['pggan-operator', 'pggan-trainer']) {
     const { archive, tag } = imageArchive(name);
     mkdirSync(join(cache, 'images'), { recursive: true });
     locked(join(cache, 'images', 'lock'), () => existsSync(archive) || build(name, archive, tag));
+    if (verify) locked(join(cache, 'images', 'lock'), () => refuseOther(name, archive, tag));
     const { size, digest } = JSON.parse(readFileSync(`${archive}.json`, 'utf8'));
     process.stdout.write(
       `${tag} ${digest} ${(size / 1e6).toFixed(1)} MB unpacked, ${(statSync(archive).size / 1e6).toFixed(1)} MB as ${archive}\n`,
@@ -42,7 +44,23 @@ function main(names) {
   }
 }
 
-function build(name, archive, tag) {
+/** Builds it once more with nothing of earlier builds but their base. */
+function refuseOther(name, archive, tag) {
+  const again = `${archive}.again`;
+  try {
+    build(name, again, tag, ['--no-cache']);
+    const [first, second] = [archive, again].map((file) => JSON.parse(readFileSync(`${file}.json`, 'utf8')));
+    if (first.digest === second.digest) return log(`${tag} was built twice: ${first.digest}`);
+    const layers = first.layers.flatMap((layer, index) => (layer === second.layers[index] ? [] : [index + 1]));
+    throw new Error(
+      `${tag} is ${first.digest}, and ${second.digest} when built from scratch; layers that differ: ${layers.join(', ') || 'none'}`,
+    );
+  } finally {
+    for (const file of [again, `${again}.json`]) rmSync(file, { force: true });
+  }
+}
+
+function build(name, archive, tag, more = []) {
   const { dockerfile, target, context = '.' } = IMAGES[name];
   const base = buildBase();
   // Of a build that was interrupted.
@@ -62,6 +80,7 @@ function build(name, archive, tag) {
     ...(target === undefined ? [] : [`--target=${target}`]),
     ...Object.entries({ BUILD_BASE: base, VERSION: version, REVISION: revision }).map(([key, value]) => `--build-arg=${key}=${value}`),
     ...mountsOf(),
+    ...more,
     `--tag=${tag}`,
     join(root, context),
   ]);
@@ -120,9 +139,9 @@ function keyOf(name) {
 const isInput = (path) => path !== '' && !/\.test\.ts$|\/test-[^/]*$/.test(path);
 
 if (process.argv[1] === import.meta.filename) {
-  const names = process.argv.slice(2).filter((name) => name !== WHERE_POSSIBLE);
+  const names = process.argv.slice(2).filter((name) => ![WHERE_POSSIBLE, VERIFY].includes(name));
   try {
-    main(names);
+    main(names, process.argv.includes(VERIFY));
   } catch (error) {
     log(error.message);
     if (!(error instanceof NotInstalled && process.argv.includes(WHERE_POSSIBLE) && process.env.CI !== 'true')) process.exit(1);

@@ -6,6 +6,7 @@ import { isKubeError } from '../operator/kube/errors.ts';
 import { EVENTS, type Job, JOBS, type KubeObject, PODS, type Pod, type Resource } from '../operator/kube/resource.ts';
 import { type StoredSynthesis, SYNTHESIS_JOBS } from '../operator/synthesis/stored.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
+import { auditEvents } from './harness/audit.ts';
 import { scene, type Scene, until } from './harness/kube.ts';
 import { runOperator, SPEC } from './harness/operator-here.ts';
 
@@ -120,6 +121,28 @@ test('a Job of its name that belongs to somebody else is left alone and named', 
   await create(at, 'y');
   await until(async () => (await reasonOf(at, 'y')) === 'NameConflict');
   assert.equal((await find(at, 'y-preflight'))?.metadata?.uid, metadata?.uid);
+});
+
+test('what another controller manages is left alone, and what names this one is not', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { plane, kube, namespace } = at;
+  const spec = SPEC as unknown as StoredTraining['spec'];
+  const drawn = { trainingRef: { name: 'theirs' }, count: 4, output: { uri: 'pvc://data/drawn' } } as unknown as StoredSynthesis['spec'];
+  const managedBy = 'kueue.x-k8s.io/multikueue';
+  await kube.create(TRAININGS, { metadata: { namespace, name: 'theirs' }, spec: { ...spec, managedBy } });
+  await kube.create(SYNTHESIS_JOBS, { metadata: { namespace, name: 'theirs' }, spec: { ...drawn, managedBy } });
+  await kube.create(TRAININGS, { metadata: { namespace, name: 'ours' }, spec: { ...spec, managedBy: 'pggan.dev/operator' } });
+  await until(async () => (await find(at, 'ours-preflight')) !== undefined);
+  const written: string[] = [];
+  for await (const { verb, requestURI } of auditEvents(plane))
+    if (!['get', 'list', 'watch'].includes(verb) && requestURI.includes(`/namespaces/${namespace}/`)) written.push(`${verb} ${requestURI}`);
+  assert.ok(written.some((request) => request.includes('/pggantrainings/ours/status')));
+  assert.deepEqual(
+    written.filter((request) => request.includes('theirs')),
+    [],
+  );
+  assert.equal(await find(at, 'theirs-preflight'), undefined);
 });
 
 test('no Job is made while a pod of its name has not ended, whoever made it', async (t) => {

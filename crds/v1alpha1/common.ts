@@ -137,6 +137,24 @@ export const queue = (what: string) =>
     })
     .optional();
 
+/** The value of spec.managedBy that means this operator, as its absence does. */
+export const THIS_OPERATOR = 'pggan.dev/operator';
+
+/** As Job.spec.managedBy (KEP-4368). */
+export const managedBy = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?[/][A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/)
+  .optional()
+  .describe(
+    `Controller that acts on this object, such as kueue.x-k8s.io/multikueue. Default: ${THIS_OPERATOR}; with another one this operator leaves the object alone. A local run has no meaning for it.`,
+  );
+export const managedByRule: Rule = {
+  ...immutable('managedBy'),
+  message: 'managedBy cannot be changed, added or removed later: two controllers would act on one object',
+};
+
 /** A condition as metav1.Condition defines it. */
 const condition = z.strictObject({
   type: text(316, 1).describe('What the condition is about, such as Ready.'),

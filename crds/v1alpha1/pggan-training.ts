@@ -12,6 +12,8 @@ import {
   decimal,
   immutable,
   integer,
+  managedBy,
+  managedByRule,
   mapList,
   queue,
   resolution,
@@ -53,6 +55,7 @@ const IMMUTABLE = [
 
 const specRules: readonly Rule[] = [
   ...IMMUTABLE.map(immutable),
+  managedByRule,
   phaseImmutable('minibatch'),
   phaseImmutable('generatorLearningRate'),
   phaseImmutable('discriminatorLearningRate'),
@@ -157,6 +160,7 @@ const trainingSpec = z
       .describe(
         'What happens to the run folder when the training is deleted: Retain keeps it; DeleteRun has a pod delete it, for which the training stays until it is done (setting Retain lets it go).',
       ),
+    managedBy,
   })
   .meta({ description: 'What is to be trained, from what, and where.', ...rules(...specRules) });
 

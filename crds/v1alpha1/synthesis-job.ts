@@ -10,6 +10,8 @@ import {
   decimal,
   immutable,
   integer,
+  managedBy,
+  managedByRule,
   observedGeneration,
   queue,
   reference,
@@ -82,6 +84,7 @@ const synthesisSpec = z
     ttlSecondsAfterFinished: integer(0, 31_536_000)
       .default(86_400)
       .describe('Seconds for which the finished Job and its pods are kept, so that their logs can be read. Never the SynthesisJob itself.'),
+    managedBy,
   })
   .meta({
     description: 'What is to be drawn, by which generator, and where to.',
@@ -115,6 +118,7 @@ const synthesisSpec = z
         ...immutable(field),
         message: `${field} cannot be changed, added or removed later: it decides what is drawn; create another SynthesisJob`,
       })),
+      managedByRule,
     ),
   });
 

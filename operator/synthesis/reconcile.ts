@@ -1,6 +1,7 @@
 /** Brings one SynthesisJob a step on: look, plan, write down, act, tell. */
 import type { SynthesisProgress } from '../../crds/progress.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
+import { isManagedHere } from '../cluster.ts';
 import { happening } from '../events.ts';
 import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign } from '../jobs/attempts.ts';
 import { enact } from '../jobs/enact.ts';
@@ -25,7 +26,7 @@ export function createSynthesisReconcile(operating: Operating): (key: string, si
   const memories = createMemories();
   return async (key, signal) => {
     const stored = cluster.syntheses.get(key);
-    if (stored !== undefined) return oneRound(operating, stored, memories.of(key), signal);
+    if (stored !== undefined && isManagedHere(stored)) return oneRound(operating, stored, memories.of(key), signal);
     memories.forget(key);
     return {};
   };

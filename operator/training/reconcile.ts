@@ -1,6 +1,6 @@
 /** Brings one PGGANTraining a step on: look, plan, write down, act, tell. */
 import type { TrainingProgress } from '../../crds/progress.ts';
-import type { Cluster } from '../cluster.ts';
+import { type Cluster, isManagedHere } from '../cluster.ts';
 import { happening } from '../events.ts';
 import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign } from '../jobs/attempts.ts';
 import { type Enacted, enact } from '../jobs/enact.ts';
@@ -43,7 +43,7 @@ export function createTrainingReconcile(operating: Operating): (key: string, sig
   const memories = createMemories();
   return async (key, signal) => {
     const stored = cluster.trainings.get(key);
-    if (stored === undefined) {
+    if (stored === undefined || !isManagedHere(stored)) {
       memories.forget(key);
       return {};
     }
