@@ -15,6 +15,7 @@ import { clusterBinaries } from '../harness/cluster.ts';
 import { type Fleet, startFleet } from '../harness/fleet.ts';
 import { FLEET, fleetTraining, jobsOf, PHASES } from '../harness/fleet-trainings.ts';
 import { OPERATOR } from '../harness/operator-process.ts';
+import { watchMeetings } from '../harness/pod-history.ts';
 import { assertEachJobOnce } from './proof.ts';
 import { type Requests, tally, writesOf } from './requests.ts';
 
@@ -37,6 +38,7 @@ test(`${COUNT} trainings of ${PHASES.length} phases succeed, each Job made once,
   const fleet = await startFleet({ binaries: { ...cluster, kubectl }, trainings, faults: FAULTS });
   t.after(() => fleet.stop());
   const { operators, proxy, plane } = fleet;
+  const meetings = await watchMeetings(t, fleet.kube, FLEET);
   const began = performance.now();
   await operators.leads();
   await fleet.submit();
@@ -57,11 +59,9 @@ test(`${COUNT} trainings of ${PHASES.length} phases succeed, each Job made once,
   say(`creations of Jobs cut off: ${requests.jobsCutOff.length}`);
   say(`requests: ${JSON.stringify(requests.counts)}; ${(writesOf(requests) / phases).toFixed(2)} writes per phase`);
   say(`most memory of an operator: ${(peakBytes / 2 ** 20).toFixed(0)} MiB`);
-  assertEachJobOnce(
-    requests,
-    { trainings: await listed(fleet, TRAININGS), jobs: await listed(fleet, JOBS), pods: await listed(fleet, PODS) },
-    jobsOf,
-  );
+  say(`pods whose end was told twice, at two times: ${meetings.retold()}`);
+  const left = { trainings: await listed(fleet, TRAININGS), jobs: await listed(fleet, JOBS), pods: await listed(fleet, PODS) };
+  assertEachJobOnce(requests, { ...left, met: meetings.met() }, jobsOf);
   assert.ok(
     writesOf(requests) <= WRITES_PER_PHASE * phases + retries(requests, fleet),
     `${writesOf(requests)} writes for ${phases} phases`,

@@ -4,13 +4,18 @@ import type { Job, Pod } from '../../operator/kube/resource.ts';
 import type { StoredTraining } from '../../operator/training/stored.ts';
 import type { Requests } from './requests.ts';
 
-/** What is left of a fleet whose Jobs and pods have not expired. */
-export type Remains = { readonly trainings: readonly StoredTraining[]; readonly jobs: readonly Job[]; readonly pods: readonly Pod[] };
+/** What is left of a fleet whose Jobs and pods have not expired; `met` are pods that were made while another one of their training had not ended. */
+export type Remains = {
+  readonly trainings: readonly StoredTraining[];
+  readonly jobs: readonly Job[];
+  readonly pods: readonly Pod[];
+  readonly met: readonly string[];
+};
 
 /** `jobsOf` tells the Jobs that a training must have had, in this order. @throws AssertionError that names the offenders */
 export function assertEachJobOnce(
   { jobsCreated: answered, jobsCutOff, jobsByOthers, jobsDeleted }: Requests,
-  { trainings, jobs, pods }: Remains,
+  { trainings, jobs, pods, met }: Remains,
   jobsOf: (training: string) => readonly string[],
 ): void {
   // What is there though its creation was never answered was stored then: no Job is ever deleted here, and no two have one name.
@@ -35,7 +40,7 @@ export function assertEachJobOnce(
   none('orphaned', jobs.filter((job) => !isOwned(job, uids)).map(nameOf));
   const jobUids = new Set(jobs.map(({ metadata }) => metadata?.uid));
   none('orphaned pods', pods.filter((pod) => !isOwned(pod, jobUids)).map(nameOf));
-  none('begun before their predecessor had ended', overlapping(pods));
+  none('begun before their predecessor had ended', met);
 }
 
 function none(what: string, names: readonly string[]): void {
@@ -57,20 +62,4 @@ const nameOf = ({ metadata }: Job | Pod): string => metadata?.name ?? '';
 
 function isOwned({ metadata }: Job | Pod, uids: ReadonlySet<string | undefined>): boolean {
   return metadata?.ownerReferences?.some(({ uid }) => uids.has(uid)) ?? false;
-}
-
-/** Pods that were made while another one of their training had not ended: each writes to the same run folder. */
-function overlapping(pods: readonly Pod[]): readonly string[] {
-  const byTraining = Map.groupBy(pods, ({ metadata }) => metadata?.labels?.['pggan.dev/training'] ?? '');
-  return [...byTraining.values()].flatMap((own) => {
-    const inTurn = own
-      .map((pod) => ({ pod, from: pod.metadata?.creationTimestamp ?? '', to: endOf(pod) }))
-      .sort((a, b) => (a.from < b.from ? -1 : 1));
-    return inTurn.filter(({ from }, at) => at > 0 && from < (inTurn[at - 1]?.to ?? '')).map(({ pod }) => nameOf(pod));
-  });
-}
-
-/** After all times, where it has not ended. */
-function endOf({ status }: Pod): string {
-  return status?.containerStatuses?.[0]?.state?.terminated?.finishedAt ?? '~';
 }

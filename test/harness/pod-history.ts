@@ -14,32 +14,18 @@ export type PodHistory = {
   exitCodes(prefix: string): readonly number[];
 };
 
-const HOUR = 3600;
-
 /** Watches until the test ends. Where the watch has failed there is no history: who asks for it is told so. */
 export async function watchPods(t: TestContext, kube: Kube, namespace: string): Promise<PodHistory> {
-  const { resourceVersion } = await kube.list(PODS, { namespace });
-  const stop = new AbortController();
   const moments: Moment[] = [];
   const there = new Map<string, Pod>();
-  const watch = async (): Promise<void> => {
-    const query = { namespace, resourceVersion, timeoutSeconds: HOUR, idleSeconds: HOUR };
-    for await (const { type, object } of kube.watch(PODS, query, { signal: stop.signal })) {
-      if (type === 'BOOKMARK') continue;
-      const uid = object.metadata?.uid ?? '';
-      if (type === 'DELETED') there.delete(uid);
-      else there.set(uid, object);
-      moments.push({ pod: object, gone: type === 'DELETED', unfinished: [...there.values()].filter((pod) => !hasEnded(pod)) });
-    }
-  };
-  let failure: unknown;
-  void watch().then(
-    () => (failure = new Error('the watch has ended')),
-    (error: unknown) => (failure = error),
-  );
-  t.after(() => stop.abort());
+  const watched = await watchEach(t, kube, namespace, (pod, gone) => {
+    const uid = pod.metadata?.uid ?? '';
+    if (gone) there.delete(uid);
+    else there.set(uid, pod);
+    moments.push({ pod, gone, unfinished: [...there.values()].filter((other) => !hasEnded(other)) });
+  });
   const whole = (): readonly Moment[] => {
-    if (failure !== undefined) throw new Error('the history of the pods has a gap', { cause: failure });
+    watched.assertWhole();
     return moments;
   };
   return {
@@ -53,6 +39,77 @@ export async function watchPods(t: TestContext, kube: Kube, namespace: string): 
         return code !== undefined && metadata?.name?.startsWith(prefix) ? [[metadata.uid, code] as const] : [];
       });
       return [...new Map(codes).values()];
+    },
+  };
+}
+
+export type Meetings = {
+  /** Names of pods that were made while another one of their training had not ended: each writes to the same run folder. */
+  met(): readonly string[];
+  /** How many pods were said to have ended at one time, and then at another one. */
+  retold(): number;
+};
+
+/**
+ * Watches a fleet until the test ends, in the order of the server's store. Times in statuses would not tell: they are whole seconds, and who ends
+ * pods may say so twice.
+ */
+export async function watchMeetings(t: TestContext, kube: Kube, namespace: string): Promise<Meetings> {
+  const met: string[] = [];
+  const known = new Set<string>();
+  const unfinished = new Map<string, Map<string, string>>();
+  const ends = new Map<string, string>();
+  const retold = new Set<string>();
+  const watched = await watchEach(t, kube, namespace, (pod, gone) => {
+    const { uid = '', name = '' } = pod.metadata ?? {};
+    const own = getOrMake(unfinished, labelOf(pod) ?? '', () => new Map<string, string>());
+    if (!known.has(uid) && own.size > 0) met.push(`${name} while ${[...own.values()].join(', ')}`);
+    known.add(uid);
+    if (gone || hasEnded(pod)) own.delete(uid);
+    else own.set(uid, name);
+    const end = pod.status?.containerStatuses?.[0]?.state?.terminated?.finishedAt;
+    if (end !== undefined && getOrMake(ends, uid, () => end) !== end) retold.add(uid);
+  });
+  return {
+    met() {
+      watched.assertWhole();
+      return met;
+    },
+    retold: () => retold.size,
+  };
+}
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+const HOUR = 3600;
+
+/** Tells of each change of a pod, from now until the test ends. */
+async function watchEach(
+  t: TestContext,
+  kube: Kube,
+  namespace: string,
+  onChange: (pod: Pod, gone: boolean) => void,
+): Promise<{ assertWhole(): void }> {
+  const { resourceVersion } = await kube.list(PODS, { namespace });
+  const stop = new AbortController();
+  const watch = async (): Promise<void> => {
+    const query = { namespace, resourceVersion, timeoutSeconds: HOUR, idleSeconds: HOUR };
+    for await (const { type, object } of kube.watch(PODS, query, { signal: stop.signal }))
+      if (type !== 'BOOKMARK') onChange(object, type === 'DELETED');
+  };
+  let failure: unknown;
+  void watch().then(
+    () => (failure = new Error('the watch has ended')),
+    (error: unknown) => (failure = error),
+  );
+  t.after(() => stop.abort());
+  return {
+    assertWhole() {
+      if (failure !== undefined) throw new Error('the history of the pods has a gap', { cause: failure });
     },
   };
 }
