@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, commandOf, done } from './command.ts';
+import { squeezeMemory } from './control-groups.ts';
 import { until } from './kube.ts';
 import type { NodeNetwork } from './node-network.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
@@ -16,6 +17,8 @@ export type ContainerEngine = {
   tag(image: string, name: string): Promise<void>;
   /** `kill -9` of a pod's container, by nobody that Kubernetes knows of. */
   killContainer(pod: string, container: string): Promise<void>;
+  /** Has the kernel kill a pod's container for want of memory; returns when it has. */
+  exhaustMemory(pod: string, container: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -40,9 +43,11 @@ export async function startContainerEngine(folder: string, network: NodeNetwork,
     importImages: async (archive) => void (await done(ctr, ['images', 'import', archive])),
     tag: async (image, name) => void (await done(ctr, ['images', 'tag', '--force', image, name])),
     async killContainer(pod, container) {
-      const selected = `labels."io.kubernetes.pod.name"==${pod},labels."io.kubernetes.container.name"==${container}`;
-      const id = (await done(ctr, ['containers', 'ls', '-q', selected])).trim();
-      await done(ctr, ['tasks', 'kill', '--signal', 'SIGKILL', id]);
+      await done(ctr, ['tasks', 'kill', '--signal', 'SIGKILL', await containerOf(ctr, pod, container)]);
+    },
+    async exhaustMemory(pod, container) {
+      const processes = await done(ctr, ['tasks', 'ps', await containerOf(ctr, pod, container)]);
+      await squeezeMemory(Number(/^\d+/m.exec(processes)?.[0]));
     },
     async stop() {
       const spaces = await removeContainers(ctr);
@@ -51,6 +56,11 @@ export async function startContainerEngine(folder: string, network: NodeNetwork,
       for (const mount of mountsBelow(folder)) quietly('umount', mount);
     },
   };
+}
+
+async function containerOf(ctr: Command, pod: string, container: string): Promise<string> {
+  const selected = `labels."io.kubernetes.pod.name"==${pod},labels."io.kubernetes.container.name"==${container}`;
+  return (await done(ctr, ['containers', 'ls', '-q', selected])).trim();
 }
 
 type Places = { readonly folder: string; readonly socket: string; readonly networks: string; readonly pauseImage: string };

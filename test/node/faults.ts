@@ -3,7 +3,7 @@
  * docs/reference promise. Each fault befalls a training or a synthesis of its own.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test, type TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { CHART, helm } from '../harness/helm.ts';
 import { until } from '../harness/kube.ts';
 import { NODE_NAME } from '../harness/kubelet.ts';
 import { ready, serviceOf } from '../harness/node-cluster.ts';
-import { startObjectStore } from '../harness/object-store.ts';
+import { type ObjectStore, startObjectStore } from '../harness/object-store.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
 import { createAfterwards } from './afterwards.ts';
 import { conditionOf, seen } from './seen.ts';
@@ -30,8 +30,9 @@ type Fault = {
   readonly during?: (stage: Stage) => Promise<unknown>;
   readonly afterwards?: (stage: Stage) => Promise<unknown>;
   readonly condition: readonly [type: 'Progressing' | 'Stalled' | 'Accepted', status: 'True' | 'False', reason: string, message: RegExp];
-  /** Reasons of events that tell of it. */
+  /** Reasons of events that tell of it; of its pods' too. */
   readonly events?: readonly string[];
+  readonly podEvents?: readonly string[];
 };
 
 const RESOLUTION = 16;
@@ -100,20 +101,30 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'unknown-authority',
     spec: { store: { endpoint: STORE.endpoint, credentialsSecretRef: STORE.credentialsSecretRef } },
-    condition: ['Progressing', 'False', 'StoreUnavailable', /certificate/],
+    condition: ['Progressing', 'False', 'StoreUnavailable', /its certificate is signed by an authority that is not trusted here/],
     events: ['StoreUnavailable'],
   },
   {
     name: 'full-store',
     spec: { store: { ...STORE, endpoint: 'https://full.minio.svc:9000', caConfigMapRef: { name: 'full-ca' } } },
-    given: fullStore,
+    given: async (stage, t) => fill(await smallStore(stage, t, 'full')),
     condition: ['Progressing', 'False', 'StoreUnavailable', /there is no room left/],
     events: ['StoreUnavailable'],
   },
   {
+    name: 'store-fills-up',
+    spec: { ...LONG, store: { ...STORE, endpoint: 'https://filling.minio.svc:9000', caConfigMapRef: { name: 'filling-ca' } } },
+    given: (stage, t) => smallStore(stage, t, 'filling'),
+    during: fillUp,
+    afterwards: makeRoom,
+    condition: ['Progressing', 'False', 'StoreFull', /room/],
+    events: ['StoreFull'],
+  },
+  {
     name: 'no-image',
     spec: { template: { image: 'localhost/nobody/trainer:1', imagePullPolicy: 'IfNotPresent' } },
-    condition: ['Progressing', 'True', 'Scheduling', /ErrImagePull|ImagePullBackOff/],
+    condition: ['Progressing', 'True', 'Scheduling', /(?:ErrImagePull|ImagePullBackOff): .*localhost\/nobody\/trainer:1/],
+    podEvents: ['Failed'],
   },
   {
     name: 'quota',
@@ -126,37 +137,47 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'no-room-on-the-node',
     spec: { template: { resources: { requests: { cpu: '1000' } } } },
-    condition: ['Progressing', 'True', 'Scheduling', /Insufficient cpu/],
+    condition: ['Progressing', 'True', 'Scheduling', /Unschedulable: .*Insufficient cpu/],
+    podEvents: ['FailedScheduling'],
   },
   {
     name: 'crash',
     spec: LONG,
     during: crash,
-    condition: ['Progressing', 'True', 'Training', /./],
+    condition: ['Progressing', 'True', 'Training', /Training at 4x4/],
     events: ['PodFailed', 'TrainingResumed'],
   },
   {
     name: 'no-memory',
     spec: limits({ memory: '200Mi' }),
-    condition: ['Stalled', 'True', 'DoesNotFit', /memory/],
+    condition: ['Stalled', 'True', 'DoesNotFit', /16x16 needs \d+ MB of memory .*the memory limit of its pod is 210 MB.*4x4 needs/],
     events: ['Stalled'],
   },
   {
     name: 'other-resolution',
     spec: { resolution: 64, totalKimg: 20 },
-    condition: ['Stalled', 'True', 'Invalid', /64/],
+    condition: ['Stalled', 'True', 'Invalid', /ends at 16x16, the run wants 64x64/],
     events: ['Stalled'],
   },
   {
     name: 'killed-for-memory',
     synthesis: { template: { resources: { limits: { memory: '64Mi' } } } },
-    condition: ['Stalled', 'True', 'OutOfMemory', /memory/],
+    condition: ['Stalled', 'True', 'OutOfMemory', /ran out of memory 3 times in a row: raise the memory limit/],
     events: ['Stalled'],
+  },
+  {
+    name: 'out-of-memory',
+    // Without a newer checkpoint in between.
+    spec: { ...LONG, checkpoints: { everyKimg: 1000 } },
+    during: exhaust,
+    condition: ['Stalled', 'True', 'OutOfMemory', /out-of-memory-4 ran out of memory 3 times in a row: .*raise/],
+    events: ['OutOfMemory', 'Stalled'],
   },
   {
     name: 'no-gpu-in-the-image',
     given: withGpu,
     spec: limits({ 'nvidia.com/gpu': '1' }),
+    during: onTheGpuNode,
     condition: ['Stalled', 'True', 'Invalid', /a GPU was asked for, but the native backend found none/],
     events: ['Stalled'],
   },
@@ -195,18 +216,17 @@ suite('what goes wrong on a real node is told', () => {
   for (const fault of FAULTS)
     test(fault.name, { timeout: 300_000 }, async (t) => {
       const at = stage ?? assert.fail('there is no cluster');
-      const { name, spec = {}, synthesis, events = [] } = fault;
+      const { name, spec = {}, synthesis, events = [], podEvents = [] } = fault;
       const kind = synthesis ? 'synth' : 'pgt';
       await fault.given?.(at, afterwards.of(t));
       await at.cluster.apply(synthesis ? synthesisOf(name, synthesis) : trainingOf(name, { ...BASE, ...spec }));
       try {
         await fault.during?.(at);
         const message = await told(at, kind, fault, t.signal);
-        await until(async () => {
-          const found = await eventsOf(at, name);
-          return t.signal.aborted || events.every((event) => found.includes(event));
-        });
-        process.stdout.write(`# ${name}: ${fault.condition.slice(0, 3).join(' ')}; ${events.join(', ') || 'no event'}: ${message}\n`);
+        await hasEvents(at, name, events, t.signal);
+        for (const event of podEvents) await until(async () => t.signal.aborted || (await podsOf(at, name, event)) !== '');
+        const names = [...events, ...podEvents].join(', ');
+        process.stdout.write(`# ${name}: ${fault.condition.slice(0, 3).join(' ')}; ${names}: ${message}\n`);
       } finally {
         await fault.afterwards?.(at);
         await at.kubectl('delete', kind, name, '-n', NAMESPACE, '--wait=false');
@@ -246,11 +266,19 @@ async function told({ cluster }: Stage, kind: string, { name, condition }: Fault
   }
 }
 
-async function eventsOf({ kubectl }: Stage, name: string): Promise<readonly string[]> {
-  const regarding = `regarding.name=${name}`;
-  return (
-    await kubectl('get', 'events.events.k8s.io', '-n', NAMESPACE, `--field-selector=${regarding}`, '-o', 'jsonpath={.items[*].reason}')
-  ).split(' ');
+async function hasEvents({ kubectl }: Stage, name: string, events: readonly string[], signal?: AbortSignal): Promise<void> {
+  const selected = `--field-selector=regarding.name=${name}`;
+  await until(async () => {
+    const reasons = await kubectl('get', 'events.events.k8s.io', '-n', NAMESPACE, selected, '-o', 'jsonpath={.items[*].reason}');
+    return signal?.aborted === true || events.every((event) => reasons.split(' ').includes(event));
+  });
+}
+
+/** Names of the pods of a training that an event with this reason is about. */
+async function podsOf({ kubectl }: Stage, name: string, reason: string): Promise<string> {
+  const selected = `--field-selector=reason=${reason}`;
+  const names = await kubectl('get', 'events.events.k8s.io', '-n', NAMESPACE, selected, '-o', 'jsonpath={.items[*].regarding.name}');
+  return names.split(' ').find((pod) => pod.startsWith(`${name}-`)) ?? '';
 }
 
 const synthesisOf = (name: string, spec: object): object => ({
@@ -260,18 +288,53 @@ const synthesisOf = (name: string, spec: object): object => ({
   spec: { trainingRef: { name: 'good' }, count: 4, shards: 1, seed: 1, threads: 1, output: { uri: 's3://pggan/drawn' }, ...spec },
 });
 
-/** A second MinIO, on a disk that is full once the dataset is there. */
-async function fullStore({ cluster, workspace }: Stage, t: TestContext): Promise<void> {
+const smallStores = new Map<string, ObjectStore>();
+
+/** Another MinIO, on a small disk, with the dataset. */
+async function smallStore({ cluster, workspace }: Stage, t: TestContext, name: string): Promise<ObjectStore> {
   const host = cluster.network.hostAddress;
-  const server = await startObjectStore(t, 'minio', { tls: `IP:${host},DNS:full.minio.svc`, host, diskMegabytes: 160 });
-  if (!server) return;
+  const tls = `IP:${host},DNS:${name}.minio.svc`;
+  const server = (await startObjectStore(t, 'minio', { tls, host, diskMegabytes: 160 })) ?? assert.fail('no MinIO');
   await succeeded(pggan(t, ['dataset', 'upload', datasetOf(workspace), `s3://${server.bucket}/datasets/chests`], { env: server.env }));
-  assert.throws(() => writeFileSync(join(server.disk(), 'ballast'), Buffer.alloc(256 << 20)), { code: 'ENOSPC' });
   const ports = [{ name: 'https', port: 9000, targetPort: server.port, protocol: 'TCP' }] as const;
-  await cluster.apply(
-    ...serviceOf({ name: 'full', namespace: 'minio' }, host, ports),
-    configMap('full-ca', { 'ca.crt': authorityOf(server) }),
-  );
+  await cluster.apply(...serviceOf({ name, namespace: 'minio' }, host, ports), configMap(`${name}-ca`, { 'ca.crt': authorityOf(server) }));
+  smallStores.set(name, server);
+  return server;
+}
+
+const ballastOf = (server: ObjectStore): string => join(server.disk(), 'ballast');
+
+function fill(server: ObjectStore): void {
+  assert.throws(() => writeFileSync(ballastOf(server), Buffer.alloc(256 << 20)), { code: 'ENOSPC' });
+}
+
+const filling = (): ObjectStore => smallStores.get('filling') ?? assert.fail('it was not started');
+
+/** Once something has been saved. */
+async function fillUp({ cluster }: Stage): Promise<void> {
+  await until(async () => ((await seen(cluster.run, 'pgt', 'store-fills-up')).status?.checkpoint?.images ?? 0) > 0);
+  fill(filling());
+}
+
+/** It goes on by itself. */
+async function makeRoom(stage: Stage): Promise<void> {
+  rmSync(ballastOf(filling()));
+  await hasEvents(stage, 'store-fills-up', ['Recovered']);
+}
+
+/** Three times; other pods follow the ones that were killed. */
+async function exhaust(stage: Stage): Promise<void> {
+  for (let kills = 1; kills <= 3; kills += 1) {
+    await stage.cluster.engine.exhaustMemory(await runningPod(stage, 'out-of-memory-4'), 'trainer');
+    await until(async () => ((await seen(stage.cluster.run, 'pgt', 'out-of-memory')).status?.outOfMemory ?? 0) >= kills);
+  }
+}
+
+/** It is scheduled where the GPU is said to be, and its process ends as one whose input is wrong. */
+async function onTheGpuNode({ kubectl }: Stage): Promise<void> {
+  const where = 'jsonpath={.items[0].spec.nodeName} {.items[0].status.containerStatuses[0].state.terminated.exitCode}';
+  const pods = (): Promise<string> => kubectl('get', 'pods', '-n', NAMESPACE, '-l', 'job-name=no-gpu-in-the-image-4', '-o', where);
+  await until(async () => (await pods().catch(() => '')) === `${NODE_NAME} 2`);
 }
 
 /** The process of its first phase ends by itself, in the middle of it, and another one goes on. */
