@@ -16,7 +16,7 @@ import { type ObjectStore, startObjectStore } from '../harness/object-store.ts';
 import { pggan, succeeded } from '../harness/pggan.ts';
 import { createAfterwards } from './afterwards.ts';
 import { conditionOf, seen } from './seen.ts';
-import { authorityOf, configMap, NAMESPACE, prepareNamespaces, secret, type Stage, startStage, STORE, trainingOf } from './stage.ts';
+import { authorityOf, configMap, NAMESPACE, prepareStore, secret, type Stage, startStage, STORE, trainingOf } from './stage.ts';
 
 type Fault = {
   readonly name: string;
@@ -207,7 +207,7 @@ suite('what goes wrong on a real node is told', () => {
   test('there is a cluster with the operator, and a run to draw from', async (t) => {
     stage = await startStage(afterwards.of(t));
     if (!stage) return;
-    await prepareNamespaces(stage);
+    await prepareStore(stage);
     await install(t, stage);
     await stage.cluster.apply(trainingOf('good', BASE));
     await stage.kubectl('wait', '-n', NAMESPACE, '--for=condition=Succeeded', 'pgt/good', '--timeout=600s');
@@ -234,7 +234,7 @@ suite('what goes wrong on a real node is told', () => {
     });
 });
 
-/** The operator, a Secret for the store, and a dataset in it. */
+/** The operator, what pods need to reach the store, and a dataset in it. */
 async function install(t: TestContext, { cluster, server, workspace, radiographs }: Stage): Promise<void> {
   const values = {
     image: { repository: 'localhost/pggan-operator' },
@@ -242,6 +242,7 @@ async function install(t: TestContext, { cluster, server, workspace, radiographs
     pollSeconds: 1,
     networkPolicy: { trainers: { namespaces: [NAMESPACE] } },
   };
+  await cluster.apply(restricted('pggan-system'), restricted(NAMESPACE), configMap('minio-ca', { 'ca.crt': authorityOf(server) }));
   const run = helm(t, cluster.plane.kubeconfig) ?? assert.fail('no Helm');
   const args = ['--namespace', 'pggan-system', '--wait', '--timeout', '300s', '--values', '-'];
   await done(run, ['install', 'pggan-operator', CHART, ...args], JSON.stringify(values));
@@ -250,6 +251,12 @@ async function install(t: TestContext, { cluster, server, workspace, radiographs
   await succeeded(pggan(t, ['dataset', 'create-from-images', folder, radiographs, '--resize', String(RESOLUTION), '--grayscale']));
   await succeeded(pggan(t, ['dataset', 'upload', folder, `s3://${server.bucket}/datasets/chests`], { env: server.env }));
 }
+
+const restricted = (name: string): object => ({
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+});
 
 const datasetOf = ({ folder }: Stage['workspace']): string => join(folder, 'chests');
 

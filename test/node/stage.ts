@@ -49,17 +49,12 @@ export async function startStage(t: TestContext, options: ObjectStoreOptions = {
   return { cluster, server, workspace, radiographs, kubectl };
 }
 
-/** The namespaces of operator and trainings, both at the strictest level of pod security, and the store as pods see it. */
-export async function prepareNamespaces({ cluster, server }: Stage): Promise<void> {
+/** The store as pods see it. */
+export async function prepareStore({ cluster, server }: Stage): Promise<void> {
   const ports = [{ name: 'https', port: 9000, targetPort: server.port, protocol: 'TCP' }] as const;
-  await cluster.apply(restricted('pggan-system'), restricted(NAMESPACE), {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: 'minio' },
-  });
   await cluster.apply(
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'minio' } },
     ...serviceOf({ name: 'minio', namespace: 'minio' }, cluster.network.hostAddress, ports),
-    configMap('minio-ca', { 'ca.crt': authorityOf(server) }),
   );
 }
 
@@ -71,11 +66,6 @@ export const configMap = (name: string, data: Readonly<Record<string, string>>):
   metadata: { name, namespace: NAMESPACE },
   data,
 });
-
-function restricted(name: string): object {
-  const labels = Object.fromEntries(['enforce', 'warn', 'audit'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'restricted']));
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
-}
 
 export const secret = (name: string, accessKey: string, secretKey: string): object => ({
   apiVersion: 'v1',

@@ -75,8 +75,8 @@ function checkOut(folder: string): void {
 export function commandsOf(page: string, heading: string): readonly string[] {
   const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? assert.fail(`there is no heading ${heading}`);
   const blocks = [...section.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
-  const lines = blocks.flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'));
-  return lines.map((line) => line.replace(/\s+#\s.*$/, '').replace(/ {2,}/g, ' ')).filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = blocks.flatMap((block) => block.replaceAll(/\s*\\\n\s*/g, ' ').split('\n'));
+  return lines.map((line) => line.replace(/\s+#\s.*$/, '')).filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 function edited(text: string, edits: readonly Edit[]): string {
