@@ -273,11 +273,11 @@ async function told({ cluster }: Stage, kind: string, { name, condition }: Fault
   }
 }
 
-async function hasEvents({ kubectl }: Stage, name: string, events: readonly string[], signal?: AbortSignal): Promise<void> {
+async function hasEvents({ kubectl }: Stage, name: string, events: readonly string[], signal: AbortSignal): Promise<void> {
   const selected = `--field-selector=regarding.name=${name}`;
   await until(async () => {
     const reasons = await kubectl('get', 'events.events.k8s.io', '-n', NAMESPACE, selected, '-o', 'jsonpath={.items[*].reason}');
-    return signal?.aborted === true || events.every((event) => reasons.split(' ').includes(event));
+    return signal.aborted || events.every((event) => reasons.split(' ').includes(event));
   });
 }
 
@@ -324,9 +324,9 @@ async function fillUp({ cluster }: Stage): Promise<void> {
 }
 
 /** It goes on by itself. */
-async function makeRoom(stage: Stage): Promise<void> {
+async function makeRoom({ cluster }: Stage): Promise<void> {
   rmSync(ballastOf(filling()));
-  await hasEvents(stage, 'store-fills-up', ['Recovered']);
+  await until(async () => conditionOf(await seen(cluster.run, 'pgt', 'store-fills-up'), 'Progressing')?.reason === 'Training');
 }
 
 /** Three times; other pods follow the ones that were killed. */
