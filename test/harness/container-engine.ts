@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, commandOf, done } from './command.ts';
-import { squeezeMemory } from './control-groups.ts';
+import { exhaustMemory } from './control-groups.ts';
 import { until } from './kube.ts';
 import type { NodeNetwork } from './node-network.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
@@ -47,7 +47,7 @@ export async function startContainerEngine(folder: string, network: NodeNetwork,
     },
     async exhaustMemory(pod, container) {
       const processes = await done(ctr, ['tasks', 'ps', await containerOf(ctr, pod, container)]);
-      await squeezeMemory(Number(/^\d+/m.exec(processes)?.[0]));
+      await exhaustMemory(Number(/^\d+/m.exec(processes)?.[0]));
     },
     async stop() {
       const spaces = await removeContainers(ctr);

@@ -1,5 +1,5 @@
 /** The control groups of a node's pods: in the one hierarchy of version 2, or in each of version 1. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -16,25 +16,30 @@ export function makeControlGroups(name: string): void {
 }
 
 /**
- * Leaves a process no more memory than it takes in a moment in which it takes little, so that the kernel kills it when it takes more; what its
- * owner says of its limit stays as it is. Returns when it has ended.
+ * Has the kernel kill a process for want of memory: limits its group to little more than it takes, and brings in a stranger who takes the rest and
+ * cannot be killed for it. What the process's owner says of its limit stays as it is. Returns when it has ended.
  */
-export async function squeezeMemory(pid: number): Promise<void> {
+export async function exhaustMemory(pid: number): Promise<void> {
   const group = join(GROUPS, ...memoryGroupOf(pid));
   const [usage, limit] = existsSync(join(group, 'memory.max'))
     ? [join(group, 'memory.current'), join(group, 'memory.max')]
     : [join(group, 'memory.usage_in_bytes'), join(group, 'memory.limit_in_bytes')];
+  writeFileSync(limit, String(Number(readFileSync(usage, 'utf8')) + MARGIN_BYTES));
+  const stranger = spawn(process.execPath, ['-e', STRANGER, join(group, 'cgroup.procs')], { stdio: 'ignore' });
   while (existsSync(`/proc/${pid}`)) {
-    try {
-      writeFileSync(limit, String(Number(readFileSync(usage, 'utf8')) - SQUEEZE_BYTES));
-    } catch {
-      // Version 1 refuses what it cannot have back at once, and the group goes with its process.
-    }
+    if (stranger.exitCode !== null || stranger.signalCode !== null) throw new Error(`who was to take its memory has ended before it`);
     await setTimeout(20);
   }
+  stranger.kill('SIGKILL');
 }
 
-const SQUEEZE_BYTES = 4 << 20;
+const MARGIN_BYTES = 64 << 20;
+const STRANGER = `
+const { writeFileSync } = require('node:fs');
+writeFileSync('/proc/self/oom_score_adj', '-1000');
+writeFileSync(process.argv[1], String(process.pid));
+const held = [];
+setInterval(() => held.push(Buffer.alloc(16 << 20, 1)), 20);`;
 
 /** Its hierarchy and path below the root of all groups. */
 function memoryGroupOf(pid: number): readonly string[] {

@@ -27,8 +27,8 @@ type Fault = {
   /** What else is in the cluster. */
   readonly given?: (stage: Stage, t: TestContext) => Promise<unknown>;
   /** What befalls it once it is there, and how that is made good. */
-  readonly during?: (stage: Stage) => Promise<unknown>;
-  readonly afterwards?: (stage: Stage) => Promise<unknown>;
+  readonly during?: (stage: Stage, signal: AbortSignal) => Promise<unknown>;
+  readonly afterwards?: (stage: Stage, signal: AbortSignal) => Promise<unknown>;
   readonly condition: readonly [type: 'Progressing' | 'Stalled' | 'Accepted', status: 'True' | 'False', reason: string, message: RegExp];
   /** Reasons of events that tell of it; of its pods' too. */
   readonly events?: readonly string[];
@@ -221,14 +221,14 @@ suite('what goes wrong on a real node is told', () => {
       await fault.given?.(at, afterwards.of(t));
       await at.cluster.apply(synthesis ? synthesisOf(name, synthesis) : trainingOf(name, { ...BASE, ...spec }));
       try {
-        await fault.during?.(at);
+        await fault.during?.(at, t.signal);
         const message = await told(at, kind, fault, t.signal);
         await hasEvents(at, name, events, t.signal);
         for (const event of podEvents) await until(async () => t.signal.aborted || (await podsOf(at, name, event)) !== '');
         const names = [...events, ...podEvents].join(', ');
         process.stdout.write(`# ${name}: ${fault.condition.slice(0, 3).join(' ')}; ${names}: ${message}\n`);
       } finally {
-        await fault.afterwards?.(at);
+        await fault.afterwards?.(at, t.signal);
         await at.kubectl('delete', kind, name, '-n', NAMESPACE, '--wait=false');
       }
     });
@@ -318,30 +318,32 @@ function fill(server: ObjectStore): void {
 const filling = (): ObjectStore => smallStores.get('filling') ?? assert.fail('it was not started');
 
 /** Once something has been saved. */
-async function fillUp({ cluster }: Stage): Promise<void> {
-  await until(async () => ((await seen(cluster.run, 'pgt', 'store-fills-up')).status?.checkpoint?.images ?? 0) > 0);
+async function fillUp({ cluster }: Stage, signal: AbortSignal): Promise<void> {
+  await until(async () => signal.aborted || ((await seen(cluster.run, 'pgt', 'store-fills-up')).status?.checkpoint?.images ?? 0) > 0);
   fill(filling());
 }
 
 /** It goes on by itself. */
-async function makeRoom({ cluster }: Stage): Promise<void> {
+async function makeRoom({ cluster }: Stage, signal: AbortSignal): Promise<void> {
   rmSync(ballastOf(filling()));
-  await until(async () => conditionOf(await seen(cluster.run, 'pgt', 'store-fills-up'), 'Progressing')?.reason === 'Training');
+  await until(
+    async () => signal.aborted || conditionOf(await seen(cluster.run, 'pgt', 'store-fills-up'), 'Progressing')?.reason === 'Training',
+  );
 }
 
 /** Three times; other pods follow the ones that were killed. */
-async function exhaust(stage: Stage): Promise<void> {
-  for (let kills = 1; kills <= 3; kills += 1) {
+async function exhaust(stage: Stage, signal: AbortSignal): Promise<void> {
+  for (let kills = 1; kills <= 3 && !signal.aborted; kills += 1) {
     await stage.cluster.engine.exhaustMemory(await runningPod(stage, 'out-of-memory-4'), 'trainer');
-    await until(async () => ((await seen(stage.cluster.run, 'pgt', 'out-of-memory')).status?.outOfMemory ?? 0) >= kills);
+    await until(async () => signal.aborted || ((await seen(stage.cluster.run, 'pgt', 'out-of-memory')).status?.outOfMemory ?? 0) >= kills);
   }
 }
 
 /** It is scheduled where the GPU is said to be, and its process ends as one whose input is wrong. */
-async function onTheGpuNode({ kubectl }: Stage): Promise<void> {
+async function onTheGpuNode({ kubectl }: Stage, signal: AbortSignal): Promise<void> {
   const where = 'jsonpath={.items[0].spec.nodeName} {.items[0].status.containerStatuses[0].state.terminated.exitCode}';
   const pods = (): Promise<string> => kubectl('get', 'pods', '-n', NAMESPACE, '-l', 'job-name=no-gpu-in-the-image-4', '-o', where);
-  await until(async () => (await pods().catch(() => '')) === `${NODE_NAME} 2`);
+  await until(async () => signal.aborted || (await pods().catch(() => '')) === `${NODE_NAME} 2`);
 }
 
 /** The process of its first phase ends by itself, in the middle of it, and another one goes on. */
