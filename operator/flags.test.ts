@@ -43,6 +43,11 @@ test('what can be no namespace is refused by name', () => {
     });
 });
 
+test('an image for GPUs is named or left out', () => {
+  assert.equal(parsed().trainerGpuImage, undefined);
+  assert.equal(parsed('--trainer-gpu-image=trainer-gpu').trainerGpuImage, 'trainer-gpu');
+});
+
 test('trainers are asked through the API server only where that was said', (t) => {
   assert.equal(parsed().podProxy, false);
   assert.equal(parsed('--pod-proxy').podProxy, true);

@@ -5,6 +5,7 @@ import { PgganError } from '../crds/errors.ts';
 export type Flags = {
   readonly namespace: readonly string[];
   readonly trainerImage: string;
+  readonly trainerGpuImage?: string;
   readonly cluster: string;
   readonly lease: string;
   readonly trainerPort: string;
@@ -28,6 +29,13 @@ export function withFlags(command: Command): Command {
     )
     .addOption(
       option('--trainer-image <image>', 'image of the trainer where a manifest names none', 'PGGAN_TRAINER_IMAGE').makeOptionMandatory(),
+    )
+    .addOption(
+      option(
+        '--trainer-gpu-image <image>',
+        'the same for manifests whose pods are promised a GPU; else they get that of all',
+        'PGGAN_TRAINER_GPU_IMAGE',
+      ),
     )
     .addOption(
       option('--cluster <name>', 'name of this cluster, by which the owner of a run folder is told from others', 'PGGAN_CLUSTER').default(

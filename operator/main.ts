@@ -30,7 +30,12 @@ const operator = createOperator({
   log,
   metrics,
   instance,
-  config: { cluster: flags.cluster, trainerImage: flags.trainerImage, port: numberOf(flags.trainerPort) },
+  config: {
+    cluster: flags.cluster,
+    trainerImage: flags.trainerImage,
+    ...(flags.trainerGpuImage !== undefined && { trainerGpuImage: flags.trainerGpuImage }),
+    port: numberOf(flags.trainerPort),
+  },
   pollSeconds: numberOf(flags.pollSeconds),
   podProxy: flags.podProxy,
   namespaces: flags.namespace,

@@ -25,6 +25,7 @@ const everything = (research: string, radiology: string) => ({
   image: { repository: 'registry.example/pggan/operator', tag: '0.1.0-rc.1', pullPolicy: 'Always' },
   imagePullSecrets: [{ name: 'registry' }],
   trainerImage: { repository: 'registry.example/pggan/trainer', digest: DIGEST },
+  trainerGpuImage: { repository: 'registry.example/pggan/trainer-gpu', tag: '0.1.0-rc.1' },
   cluster: 'hospital, ward "3"',
   watchNamespaces: [research, radiology],
   pollSeconds: 60,
@@ -140,6 +141,7 @@ test('images are named by digest or by tag, and what is quoted stays one argumen
   assert.equal((await containerOf({ image: { digest: DIGEST, tag: 'x' } }))?.image, `pggan-operator@${DIGEST}`);
   assert.deepEqual((await containerOf(everything('research', 'radiology')))?.args, [
     `--trainer-image=registry.example/pggan/trainer@${DIGEST}`,
+    '--trainer-gpu-image=registry.example/pggan/trainer-gpu:0.1.0-rc.1',
     '--cluster=hospital, ward "3"',
     '--lease=pggan-system/growth',
     '--namespace=research',

@@ -11,6 +11,8 @@ export type JobConfig = {
   readonly cluster: string;
   /** Image of the trainer where a template names none. */
   readonly trainerImage: string;
+  /** The same where a pod of the object is promised a GPU; absent: that one. */
+  readonly trainerGpuImage?: string;
   /** Port of /progress, /metrics and /healthz. */
   readonly port: number;
 };
@@ -62,6 +64,11 @@ export function trainerPod(parts: PodParts): PodTemplateSpec {
  */
 export function promisedDevice({ resources }: PodTemplate): RunDocument['device'] {
   return Object.keys(resources?.limits ?? {}).some((name) => name.startsWith('nvidia.com/')) ? 'gpu' : undefined;
+}
+
+/** The image of an object with pods of these templates, where they name none: one for all of them, as a run is one program from end to end. */
+export function defaultImage(templates: readonly PodTemplate[], { trainerImage, trainerGpuImage = trainerImage }: JobConfig): string {
+  return templates.some((template) => promisedDevice(template) === 'gpu') ? trainerGpuImage : trainerImage;
 }
 
 /** The fields of a template that go into the pod as they are. */

@@ -44,6 +44,14 @@ test('a GPU in its limits is one that every shard insists on', () => {
   assert.equal(deviceOf({}), undefined);
 });
 
+test('with a GPU in its limits it draws with the image for GPUs', () => {
+  const config = { ...CONFIG, trainerGpuImage: 'registry.example/pggan-trainer-gpu:1.0' };
+  const imageOf = (template: object): string | undefined => trainerOf(job({ 'spec/template': template }, {}, RUN, config)).image;
+  assert.equal(imageOf({ resources: { limits: { 'nvidia.com/gpu': '1' } } }), config.trainerGpuImage);
+  assert.equal(imageOf({}), config.trainerImage);
+  assert.equal(imageOf({ image: 'mine', resources: { limits: { 'nvidia.com/gpu': '1' } } }), 'mine');
+});
+
 test('its pods are not taken for those of the training that it draws with', () => {
   const labels = job().spec?.template.metadata?.labels;
   assert.equal(labels?.['pggan.dev/synthesis'], 'rsna-normal-6300');
@@ -73,10 +81,10 @@ test('a checkpoint that a training reported from a claim is found on that claim'
 
 const onExit = (action: string, ...values: number[]) => ({ action, onExitCodes: { containerName: 'trainer', operator: 'In', values } });
 
-function job(changes: Change = {}, facts: SynthesisFacts = {}, checkpointUri = RUN) {
+function job(changes: Change = {}, facts: SynthesisFacts = {}, checkpointUri = RUN, config = CONFIG) {
   const task = { kind: 'synthesize', checkpointUri } as const;
   const create = { kind: 'createJob', name: 'rsna-normal-6300-synthesis', task, digest: 'd1', backoffLimit: 7, queued: false } as const;
-  return synthesisJob(synthesisObject(changes), create, facts, CONFIG);
+  return synthesisJob(synthesisObject(changes), create, facts, config);
 }
 
 function scratchLimit(changes: Change, facts: SynthesisFacts = {}): string | undefined {

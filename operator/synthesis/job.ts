@@ -4,7 +4,7 @@ import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { PGGANTrainingSpec } from '../../crds/v1alpha1/pggan-training.ts';
 import type { SynthesisJob } from '../../crds/v1alpha1/synthesis-job.ts';
 import { jobMetadata, LABELS, labelsOf } from '../jobs/metadata.ts';
-import { type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
+import { defaultImage, type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
 import { shardedJob } from '../jobs/spec.ts';
 import { claimUri, claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
 import type { Job } from '../jobs/wire.ts';
@@ -55,7 +55,7 @@ export function synthesisJob({ metadata, spec }: SynthesisObject, create: Create
   const pod = trainerPod({
     template,
     labels,
-    image: template.image ?? facts.image ?? config.trainerImage,
+    image: template.image ?? facts.image ?? defaultImage([template], config),
     run,
     graceSeconds: GRACE_SECONDS,
     mounted: [

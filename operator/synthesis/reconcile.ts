@@ -7,6 +7,7 @@ import { createMemories, lookAtForeign, type Memory, refusalOf, rememberForeign 
 import { enact } from '../jobs/enact.ts';
 import { LABELS } from '../jobs/metadata.ts';
 import { type Listed, ownPods } from '../jobs/observe.ts';
+import { defaultImage } from '../jobs/pod.ts';
 import { hasEnded, outsidePod } from '../jobs/pods.ts';
 import { askFirst, refused, waitSeconds } from '../jobs/refused.ts';
 import { shardOf } from '../jobs/shards.ts';
@@ -37,7 +38,7 @@ async function oneRound(operating: Operating, stored: StoredSynthesis, memory: M
   await lookAtForeign(kube, memory, signal);
   const object = synthesisObject(stored);
   const now = clock.now();
-  const image = object.status?.image ?? config.trainerImage;
+  const image = object.status?.image ?? defaultImage([object.spec.template ?? {}], config);
   const training = trainingOf(operating, object);
   const build = (create: Create): Job => synthesisJob(object, create, { image, ...(training && drawnWith(training.spec)) }, config);
   const planned = planSynthesis(object, lookAt(operating, object, memory, now), now);

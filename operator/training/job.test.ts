@@ -6,7 +6,7 @@ import type { Change } from '../../crds/test-objects.ts';
 import { CONFIG, EVERYTHING, trainingObject } from '../jobs/test-objects.ts';
 import { claimUri } from '../jobs/volumes.ts';
 import type { TrainingFacts } from './job.ts';
-import { trainingJob } from './job.ts';
+import { imageFor, trainingJob } from './job.ts';
 import type { Task } from './observed.ts';
 
 const PHASE: Task = { kind: 'train', resolution: 512, endImages: 15_000_000 };
@@ -193,6 +193,25 @@ test('the image is that of the template, else the one of the acceptance, else th
   assert.equal(imageOf({ 'spec/template/image': 'mine' }, { image: 'accepted' }), 'mine');
   assert.equal(imageOf({}, { image: 'accepted' }), 'accepted');
   assert.equal(imageOf({}, {}), CONFIG.trainerImage);
+});
+
+test('a training of which any phase is promised a GPU gets the image for GPUs, from its preflight on; without one all get the same', () => {
+  const both = { ...CONFIG, trainerGpuImage: 'registry.example/pggan-trainer-gpu:1.0' };
+  const gpu = { limits: { 'nvidia.com/gpu': '1' } };
+  const slice = { limits: { 'nvidia.com/mig-1g.10gb': '1' } };
+  const none = { 'spec/template': {}, 'spec/phases': [] };
+  const cases: readonly (readonly [Change, string])[] = [
+    [none, both.trainerImage],
+    [{ ...none, 'spec/template': { resources: gpu } }, both.trainerGpuImage],
+    [{ ...none, 'spec/phases': [{ resolution: 4, template: { resources: slice } }] }, both.trainerGpuImage],
+  ];
+  for (const [changes, image] of cases) {
+    const training = trainingObject(changes);
+    assert.equal(imageFor(training.spec, both), image);
+    const built: readonly Built[] = [PREFLIGHT, PHASE].map((task) => trainingJob(training, create(task), {}, both));
+    for (const one of built) assert.equal(trainerOf(one).image, image);
+    assert.equal(imageFor(training.spec, CONFIG), CONFIG.trainerImage);
+  }
 });
 
 test('a trainer that hangs is killed by its own watchdog, one that starts slowly is not', () => {

@@ -6,7 +6,7 @@ import { API_VERSION } from '../../crds/v1alpha1/common.ts';
 import type { PGGANTraining } from '../../crds/v1alpha1/pggan-training.ts';
 import { mergePodTemplate, type PodTemplate } from '../../crds/v1alpha1/pod-template.ts';
 import { jobMetadata, LABELS, labelsOf } from '../jobs/metadata.ts';
-import { type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
+import { defaultImage, type JobConfig, promisedDevice, trainerPod } from '../jobs/pod.ts';
 import { singleJob } from '../jobs/spec.ts';
 import { claimVolumes, mountedUri, scratchVolume, storeVolumes } from '../jobs/volumes.ts';
 import type { Job } from '../jobs/wire.ts';
@@ -57,7 +57,7 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
   const pod = trainerPod({
     template,
     labels,
-    image: template.image ?? facts.image ?? config.trainerImage,
+    image: template.image ?? facts.image ?? imageFor(spec, config),
     run,
     graceSeconds: graceSeconds(training, task, facts.checkpointSeconds),
     mounted: [
@@ -77,6 +77,11 @@ export function trainingJob(training: TrainingObject, create: CreateJob, facts: 
     metadata: jobMetadata({ kind: 'PGGANTraining', metadata }, create, labels, spec.queue),
     spec: singleJob(pod, create.backoffLimit, create.queued),
   };
+}
+
+/** The image that a training is accepted with: of the phases, of which any may be promised a GPU. */
+export function imageFor({ template = {}, phases = [] }: TrainingObject['spec'], config: JobConfig): string {
+  return defaultImage([template, ...phases.map((phase) => mergePodTemplate(template, phase.template))], config);
 }
 
 /**

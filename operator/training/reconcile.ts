@@ -17,7 +17,7 @@ import { withFinalizer } from '../kube/finalizer.ts';
 import type { Ear } from '../progress/heard.ts';
 import { deletionJob } from './deletion-job.ts';
 import { expectation, type TrainingObject } from './expectation.ts';
-import { jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
+import { imageFor, jobsToTry, trainingJob, type TrainingFacts } from './job.ts';
 import { type Look, lookAt } from './look.ts';
 import { type Plan, plan, RETRY_ANNOTATION } from './plan.ts';
 import { releases } from './release.ts';
@@ -108,7 +108,7 @@ async function tried(
 
 /** What plan() does not know: the trainer's image, fixed when the training was accepted, and whether its process answers. */
 function completed({ config }: Operating, training: TrainingObject, { reachable }: Look, { status }: Plan, now: Date): StoredStatus {
-  const { image = config.trainerImage } = factsOf(training, undefined);
+  const { image = imageFor(training.spec, config) } = factsOf(training, undefined);
   const accepted = status.conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
   const { generation } = training.metadata;
   const answers = { type: 'ProgressReachable', observedGeneration: generation } as const;
