@@ -227,6 +227,17 @@ test("a phase's pod template replaces fields whole and merges env by name", () =
   assert.deepEqual(mergePodTemplate(undefined, override), override);
 });
 
+test('the samples for a queue, MIG slices and spot nodes are the same run as rsna-normal, in another place', () => {
+  for (const name of ['kueue', 'mig', 'spot']) assert.deepEqual(decidedBy(name), decidedBy('rsna-normal'), name);
+  assert.deepEqual(decidedBy('rsna-abnormal'), decidedBy('rsna-normal'), 'of another dataset');
+});
+
+/** What of a sample decides its weights, but for the dataset. */
+function decidedBy(name: string): object {
+  const run = trainingRun(sample(name));
+  return { ...fingerprintParts(run, 'digest', null), totalKimg: run.totalKimg, threads: run.threads };
+}
+
 function sample(name: string): PGGANTraining | SynthesisJob {
   return validated(parse(readFileSync(join(import.meta.dirname, `../manifests/samples/${name}.yaml`), 'utf8')));
 }
