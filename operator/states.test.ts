@@ -10,7 +10,8 @@ import { SYNTHESIS_STATES } from './synthesis/states.ts';
 import type { Action } from './training/decision.ts';
 import { STATES } from './training/states.ts';
 
-const DOCUMENT = join(import.meta.dirname, '../docs/states.md');
+const DOCS = join(import.meta.dirname, '../docs');
+const DOCUMENT = join(DOCS, 'states.md');
 const HEAD = `# States
 
 What the operator, and \`pggan start\` without a cluster, answer to what they see, and what kstatus (\`kubectl\` plugins, Flux, kpt), Argo CD and Flux make of
@@ -53,6 +54,21 @@ function row(state: string, when: string, health: Health, { conditions, actions 
   return line([state, when, reason, holds.join(', ') || '-', actions.map(act).join(', ') || '-', kstatus, argo, flux]);
 }
 
+/** Reasons in the first cells of a page's tables. */
+const namedIn = (page: string): readonly string[] =>
+  [...readFileSync(join(DOCS, page), 'utf8').matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, reason = '']) => reason),
+  );
+
+const unnamed = (reasons: readonly string[], page: string): readonly string[] => {
+  const named = new Set(namedIn(page));
+  return reasons.filter((reason) => !named.has(reason));
+};
+
+const stalledBy = (answers: readonly (readonly Condition[])[]): readonly string[] => [
+  ...new Set(answers.flatMap((conditions) => conditions.filter(({ type }) => type === 'Stalled').map(({ reason }) => reason))),
+];
+
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`;
 const table = (kind: string, rows: readonly string[]): string =>
   `\n## ${kind}\n\n${line(COLUMNS)}|${'---|'.repeat(COLUMNS.length)}\n${rows.join('')}`;
@@ -71,4 +87,13 @@ test('docs/states.md says of every state what is answered to it', () => {
   const text = `${HEAD}${table('PGGANTraining', trainings)}${table('SynthesisJob', syntheses)}`;
   if (process.env['PGGAN_WRITE_DOCS'] === '1') writeFileSync(DOCUMENT, text);
   assert.equal(readFileSync(DOCUMENT, 'utf8'), text);
+});
+
+test('what to do about every reason of Stalled stands in the runbook of its kind and on the page of symptoms', () => {
+  const trainings = stalledBy(STATES.map(({ world }) => world().status?.conditions ?? []));
+  const syntheses = stalledBy(SYNTHESIS_STATES.map(({ example }) => example().object.status?.conditions ?? []));
+  assert.ok(trainings.includes('JobRefused') && syntheses.includes('JobRefused'));
+  assert.deepEqual(unnamed(trainings, 'runbooks/PGGANTrainingStalled.md'), []);
+  assert.deepEqual(unnamed(syntheses, 'runbooks/SynthesisJobStalled.md'), []);
+  assert.deepEqual(unnamed([...trainings, ...syntheses], 'troubleshooting.md'), []);
 });
