@@ -17,7 +17,7 @@ The operator's are served at \`/metrics\` of its telemetry port (8081), those of
 
 Metrics of objects carry \`namespace\` and \`name\`, are read from the objects when they are asked for, and end with them. Only the leader tells of objects. Figures of a running
 phase are as old as its last progress (\`pggan_training_progress_timestamp_seconds\`). Times are Unix times: \`time() - pggan_training_checkpoint_timestamp_seconds\` is the age of a
-checkpoint. A training of eight phases has about 125 series. Trainer pods tell the same and a little more of themselves, as it is at the moment; where
+checkpoint. A training in its eighth phase has 115 series, and 123 where each phase waited for a queue. Trainer pods tell the same and a little more of themselves, as it is at the moment; where
 Prometheus reads both, one of the two is enough for most.
 
 | to see | query |
@@ -25,7 +25,7 @@ Prometheus reads both, one of the two is enough for most.
 | loss per resolution | \`pggan_training_loss{network="generator"}\` |
 | trainings that wait for a person | \`pggan_training_condition{condition="Stalled"} == 1\` |
 | checkpoints older than two hours of what is unfinished | \`time() - pggan_training_checkpoint_timestamp_seconds > 7200 and on(namespace, name) pggan_training_condition{condition="Succeeded"} != 1\` |
-| who waits for a store, and why | \`pggan_training_reason{reason=~"StoreUnavailable|StoreFull"}\` |
+| who waits for a store, and why | \`pggan_training_reason{reason=~"Store.+"}\` |
 | age of the newest checkpoint | \`time() - pggan_training_checkpoint_timestamp_seconds\` |
 | longest wait for a queue | \`max by (namespace, name) (pggan_training_phase_wait_seconds{stage="queue"})\` |
 | days left | \`(pggan_training_estimated_completion_timestamp_seconds - time()) / 86400\` |

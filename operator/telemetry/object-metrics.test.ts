@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { createStore } from '../kube/store.ts';
@@ -21,6 +23,8 @@ function training(name: string, status: object): StoredTraining {
   return { metadata: { namespace: 'research', name, uid: name, resourceVersion: '1' }, spec, status };
 }
 
+const QUEUED = { queuedAt: time, admittedAt: '2026-01-01T00:30:00Z', startedAt: '2026-01-01T00:30:45Z', seconds: 1845 };
+
 const HALFWAY = {
   conditions: [
     { type: 'Ready', status: 'True' },
@@ -40,7 +44,7 @@ const HALFWAY = {
       attempts: 1,
       startTime: time,
       losses: losses(0.5),
-      wait: { job: 'j', queuedAt: time, admittedAt: '2026-01-01T00:30:00Z', startedAt: '2026-01-01T00:30:45Z', seconds: 1845 },
+      wait: { job: 'j', ...QUEUED },
     },
   ],
   progress: { resolution: 8, images: 4096, kimg: 4.096, lod: 1.25, secondsPerKimg: 20, losses: losses(0.75), time },
@@ -126,6 +130,13 @@ test('the samples of a metric stand together below its help and type, whatever t
   assert.equal(lines.filter((line) => line.startsWith('pggan_training_images{')).length, 1200);
 });
 
+test('a training in its eighth phase has as many series as the page of metrics says', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/reference/metrics.md'), 'utf8');
+  const [, straight, queued] =
+    /A training in its eighth phase has (\d+) series, and (\d+) where each phase waited for a queue/.exec(page) ?? [];
+  assert.deepEqual([await seriesOf({ startedAt: '2026-01-01T00:00:45Z' }), await seriesOf(QUEUED)], [Number(straight), Number(queued)]);
+});
+
 test('series go with their object, and a process that stands by tells of none', async () => {
   const { trainings, page, standBy } = setting();
   trainings.writer.apply(training('a', HALFWAY));
@@ -160,3 +171,20 @@ test('those who ask while a page is being written get the same one', async () =>
   assert.equal(await one, await other);
   assert.notEqual(page.pages(), one);
 });
+
+/** Of one that trains at 512x512, after phases that all waited as is said. */
+async function seriesOf(wait: object): Promise<number> {
+  const { trainings, page } = setting();
+  const phases = [4, 8, 16, 32, 64, 128, 256, 512].map((resolution) => ({
+    ...HALFWAY.phases[0],
+    resolution,
+    endImages: 1000 * resolution,
+    ...(resolution === 512 && { completionTime: undefined }),
+    wait: { job: 'j', admittedAt: time, seconds: 45, ...wait },
+  }));
+  const types = ['Accepted', 'Ready', 'Progressing', 'Suspended', 'Succeeded', 'Reconciling', 'ProgressReachable'];
+  const conditions = types.map((type) => ({ type, status: 'True', reason: 'Training' }));
+  const progress = { ...HALFWAY.progress, resolution: 512, imagesPerSecond: 50 };
+  trainings.writer.apply(training('a', { ...HALFWAY, conditions, resolution: 512, phases, progress, estimatedCompletionTime: time }));
+  return (await page.metrics()).split('\n').filter((line) => line.startsWith('pggan_')).length;
+}
