@@ -8,7 +8,7 @@ import { JOBS } from '../operator/kube/resource.ts';
 import { type StoredTraining, TRAININGS } from '../operator/training/stored.ts';
 import { askedBy, deniedTo } from './harness/audit.ts';
 import { binary } from './harness/binaries.ts';
-import { done } from './harness/command.ts';
+import { commandOf, done } from './harness/command.ts';
 import { startControlPlane } from './harness/control-plane.ts';
 import { CHART, helm, objectsIn, template } from './harness/helm.ts';
 import { scene, until } from './harness/kube.ts';
@@ -17,7 +17,8 @@ import { SPEC } from './harness/operator-here.ts';
 import { OPERATOR, startOperator } from './harness/operator-process.ts';
 import { freshNamespace } from './harness/shared-control-plane.ts';
 
-const MANIFESTS = join(import.meta.dirname, '../manifests');
+const ROOT = join(import.meta.dirname, '..');
+const MANIFESTS = join(ROOT, 'manifests');
 
 const image = (name: string) => ({ template: { image: name, serviceAccountName: 'trainer' } });
 
@@ -77,6 +78,10 @@ test('a release is installed, changed and removed; its kinds stay, with every ob
   assert.equal(next, '-n pggan-system rollout status deployment/pggan-operator');
   assert.equal(await done(run, ['get', 'deployment/pggan-operator', ...system, '-o', 'jsonpath={.spec.replicas}']), '2');
   await done(run, ['wait', '--for=condition=Established', '--timeout=60s', 'crd/pggantrainings.pggan.dev']);
+  const [, apply = '', file = ''] = /^ {2}kubectl (apply -f) (manifests\/samples\/\S+)$/m.exec(notes) ?? [];
+  await until(async () => (await run([...apply.split(' '), join(ROOT, file)])).code === 0);
+  assert.match(notes, /^ {2}kubectl get pggan -n default$/m);
+  assert.match(await done(run, ['get', 'pggan', '-n', 'default']), /^pggantraining\.pggan\.dev\/quickstart /m);
   const sample = readFileSync(join(MANIFESTS, 'samples/quickstart.yaml'), 'utf8').replace(/namespace: .*/, 'namespace: pggan-system');
   await until(async () => (await run(['apply', '-f', '-'], sample)).code === 0);
 
@@ -89,6 +94,17 @@ test('a release is installed, changed and removed; its kinds stay, with every ob
   assert.equal(await done(run, ['get', 'pgt', ...system, '-o', 'name']), 'pggantraining.pggan.dev/quickstart\n');
   // The kinds are still known as this release's, so that it can be installed again.
   await done(release, ['install', 'pggan-operator', CHART, ...system]);
+});
+
+test('a release that looks after some namespaces names the first of them where it says how to go on', async (t) => {
+  const release = helm(t);
+  if (!release) return;
+  const set = 'watchNamespaces={research,radiology}';
+  const notes = await done(release, ['install', 'pggan-operator', CHART, '--dry-run=client', '--set', set]);
+  const [, edit = '', script = '', file = ''] = /^ {2}(sed) '(.*)' (\S+) \| kubectl apply -f -$/m.exec(notes) ?? [];
+  const edited = parse(await done(commandOf(edit), [script, join(ROOT, file)])) as { readonly metadata: object };
+  assert.deepEqual(edited.metadata, { name: 'quickstart', namespace: 'research' });
+  assert.match(notes, /^ {2}kubectl get pggan -n research$/m);
 });
 
 test('with the rights of two namespaces the operator looks after these, and asks of no other', async (t) => {
