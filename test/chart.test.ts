@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { CONFIG, trainingObject } from '../operator/jobs/test-objects.ts';
 import { trainingJob } from '../operator/training/job.ts';
-import { commandOf } from './harness/command.ts';
+import { commandOf, done } from './harness/command.ts';
 import { CHART, helm, objectsIn, type Rendered, template } from './harness/helm.ts';
 import { scene } from './harness/kube.ts';
 import { kubectl } from './harness/kubectl.ts';
@@ -274,6 +274,19 @@ test('manifests/install.yaml is what the chart renders with default values', asy
   if (process.env['PGGAN_WRITE_MANIFESTS'] === '1') writeFileSync(file, expected);
   assert.equal(readFileSync(file, 'utf8'), expected);
 });
+
+for (const page of ['docs/install.md', 'helm/pggan-operator/README.md'])
+  test(`with the command of ${page} the manifests name both images in a registry, and differ in nothing else`, async () => {
+    const file = join(MANIFESTS, 'install.yaml');
+    const [, script = ''] = /^sed -E '(.*)' manifests\/install\.yaml \|/m.exec(readFileSync(join(MANIFESTS, '..', page), 'utf8')) ?? [];
+    const edited = (await done(commandOf('sed'), ['-E', script, file])).split('\n');
+    const before = readFileSync(file, 'utf8').split('\n');
+    assert.deepEqual(
+      edited.filter((line, index) => line !== before[index]).map((line) => line.trim()),
+      ['image: "REGISTRY/pggan-operator:0.1.0"', '- "--trainer-image=REGISTRY/pggan-trainer:0.1.0"'],
+    );
+    assert.equal(edited.length, before.length);
+  });
 
 test('manifests/trainer-network.yaml is the policy that the chart gives the trainers of a namespace', async (t) => {
   const run = helm(t);
