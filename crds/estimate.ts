@@ -5,13 +5,6 @@ import { resolveNetwork, resolveSchedule } from './resolve.ts';
 import { fadingImages, phases } from './schedule.ts';
 import type { PGGANTrainingSpec } from './v1alpha1/pggan-training.ts';
 
-/** Floating-point operations of training on one image (both steps, the penalty's second derivative included) per multiply-add of a forward pass. */
-const TRAINING_FLOP_PER_MAC = 18;
-/** What one thread of a present-day server core reaches in these networks, with the share that small ones lose already taken off. */
-const FLOP_PER_SECOND_AND_THREAD = 60e9;
-/** Seconds that an image costs at least, however small the network: starting some hundred operations per step. */
-const SECONDS_PER_IMAGE = 0.002;
-
 export type PhaseEstimate = {
   readonly shape: PhaseShape;
   readonly images: number;
@@ -19,7 +12,7 @@ export type PhaseEstimate = {
   readonly fadingImages: number;
   /** Of its process, at its peak; within 15% on a CPU. */
   readonly memoryBytes: number;
-  /** Within a factor of two. */
+  /** By `phaseSecondsPerKimg`. */
   readonly secondsPerKimg: number;
 };
 
@@ -29,7 +22,7 @@ export type Estimate = {
   readonly diskBytes: number;
   /** One checkpoint. */
   readonly checkpointBytes: number;
-  /** Within a factor of two. */
+  /** The sum over the phases, as far off as they are. */
   readonly seconds: number;
   /** Images to show. */
   readonly images: number;
@@ -48,10 +41,7 @@ export function estimate(spec: PGGANTrainingSpec): Estimate {
           images: phase.endImages - phase.startImages,
           fadingImages: fadingImages(schedule, phase),
           memoryBytes: phaseMemoryBytes(shape),
-          secondsPerKimg:
-            1000 *
-            (SECONDS_PER_IMAGE +
-              (TRAINING_FLOP_PER_MAC * forwardMacs(network, phase.resolution)) / (FLOP_PER_SECOND_AND_THREAD * spec.threads)),
+          secondsPerKimg: phaseSecondsPerKimg(shape, spec.threads),
         };
       }),
   );
@@ -66,3 +56,27 @@ export function estimate(spec: PGGANTrainingSpec): Estimate {
     images: list.reduce((sum, { images }) => sum + images, 0),
   };
 }
+
+/**
+ * Seconds that a thousand images of a phase take without fade on a CPU that computes bfloat16 (AVX-512), within a factor of 1.7 of each row
+ * that was measured there with two threads and 16 images per step (docs/performance.md; estimate.cases.ts holds the figures). Other numbers of threads and
+ * images are extrapolated. A processor with AVX2 alone took 7 times as long as this says, and in mixed precision 72 times; nothing is known of GPUs.
+ *
+ * The terms: the arithmetic, at one speed for all networks; and starting some hundred operations, once per pass over a microbatch.
+ */
+export function phaseSecondsPerKimg(
+  { network, resolution, minibatch, microbatch = minibatch, precision }: Omit<PhaseShape, 'finalResolution'>,
+  threads: number,
+): number {
+  const flop = TRAINING_FLOP_PER_MAC * forwardMacs(network, resolution);
+  // At 4x4 mixed precision computes in float32.
+  const speed = FLOP_PER_SECOND_AND_THREAD * threads * (resolution > 4 ? SPEED[precision] : 1);
+  return 1000 * (flop / speed + SECONDS_PER_PASS / Math.min(microbatch, minibatch));
+}
+
+/** Floating-point operations of training on one image (both steps, the penalty's second derivative included) per multiply-add of a forward pass. */
+const TRAINING_FLOP_PER_MAC = 18;
+/** Fitted to the measurements, all at once, so that the largest quotient is the least. */
+const FLOP_PER_SECOND_AND_THREAD = 135e9;
+const SPEED = { Float32: 1, BFloat16Mixed: 1.55 } as const;
+const SECONDS_PER_PASS = 0.005;

@@ -85,7 +85,7 @@ async function train(training: PGGANTraining, place: Place, objects: readonly Ma
   screen.line(`  data        ${dataset.label}`);
   screen.line(`  run folder  ${isRemote(place) ? place.uri : shown(place.folder)}`);
   screen.line(`  takes       about ${size(memoryBytes)} of memory and ${size(expected.diskBytes)} of disk`);
-  screen.line(`  time        very roughly ${time} on ${threads} thread${threads === 1 ? '' : 's'}`);
+  screen.line(`  time        very roughly ${time} on ${threads} thread${threads === 1 ? '' : 's'} with AVX-512, longer without`);
   if (!isRemote(place)) refuseFullDisk(place.folder, expected, (warning) => screen.line(`warning: ${warning}`));
   const local = { training, place, datasetUri: dataset.uri, data: dataset.label, ...(source && { sourceUri: source.place.uri }) };
   const told = trainingTeller(screen, place);

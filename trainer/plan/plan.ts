@@ -21,7 +21,7 @@ export type PlannedPhase = {
   /** Null without fade, or where it was not measured. */
   readonly fadingSecondsPerKimg: number | null;
   readonly settledSecondsPerKimg: number | null;
-  /** Of its whole phase, start included: measured, or within a factor of two. */
+  /** Of its whole phase, start included: measured, or the estimate of crds/estimate.ts. */
   readonly seconds: number;
   readonly isMeasured: boolean;
 };

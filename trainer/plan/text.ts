@@ -37,7 +37,7 @@ function cells(phase: PlannedPhase): readonly string[] {
 }
 
 function verdict({ phases, fits }: TrainingPlan): readonly string[] {
-  const rough = phases.some(({ isMeasured }) => !isMeasured) ? ['~: not measured, within a factor of two'] : [];
+  const rough = phases.some(({ isMeasured }) => !isMeasured) ? [ROUGH] : [];
   if (fits) return [...rough, 'memory: every phase fits'];
   const refused = phases.filter((phase) => !phase.fits).toReversed();
   return [
@@ -48,6 +48,10 @@ function verdict({ phases, fits }: TrainingPlan): readonly string[] {
     }),
   ];
 }
+
+/** What `phaseSecondsPerKimg` of crds/estimate.ts reaches. */
+const ROUGH =
+  '~: not measured: within a factor of 1.7 on a CPU with AVX-512 and bfloat16; without, about 7 times as long, in mixed precision longer still';
 
 const time = ({ phases, seconds }: TrainingPlan): string =>
   `${phases.every(({ isMeasured }) => isMeasured) ? '' : '~'}${duration(seconds)}`;
