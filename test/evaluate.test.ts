@@ -41,13 +41,14 @@ suite('an evaluation', { concurrency: false }, () => {
     ]);
     await succeeded(evaluation);
     const { rows, nearest } = JSON.parse(evaluation.lines.join('\n')) as {
-      readonly rows: readonly { readonly snapshot: string }[];
+      readonly rows: readonly { readonly snapshot: string; readonly images: number }[];
       readonly nearest: { readonly fakes: readonly { readonly index: number; readonly rmse: number }[]; readonly realsRmse: number };
     };
     assert.deepEqual(
       rows.map(({ snapshot }) => snapshot),
       ['Reals', '4', '3', '2', '1'],
     );
+    assert(rows.every(({ images }) => images === 32));
     assert.equal(nearest.fakes.length, 16);
     assert(nearest.realsRmse > 0);
 

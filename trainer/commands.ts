@@ -60,8 +60,12 @@ function commands(stop: StopRequest | undefined): Command {
     .description('measures the averaged generator of a run against its dataset')
     .argument('<run>', 'run folder, or one of its checkpoints; a path or an s3:// address')
     .option('--metrics <list>', 'any of moments, swd, swd1, msssim, msssim1, separated by commas', 'moments')
-    .option('--num-images <n>', 'images per set (default: what each metric is defined with, bounded by the dataset)', positiveInteger)
-    .option('--all', 'every kept checkpoint, newest first, instead of the newest')
+    .option(
+      '--num-images <n>',
+      'images per set; more than the dataset has are its images again (default: what each metric is defined with, at most the dataset)',
+      positiveInteger,
+    )
+    .option('--all', 'a table over snapshots, newest first: every kept checkpoint instead of the newest')
     .option('--redraws <n>', 'draws over which sliced Wasserstein distances are averaged', positiveInteger, 1)
     .option('--nearest <png>', 'draw 16 fakes, each above the training image that is nearest to it')
     .option('--json', 'one JSON object instead of a table')

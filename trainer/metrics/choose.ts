@@ -32,6 +32,24 @@ export function metricName(text: string): MetricName {
   throw new PgganError('UsageInvalid', `there is no metric '${text}': use ${Object.keys(METRICS).join(', ')}`);
 }
 
+/**
+ * How many images of each set to measure. As many as were asked for: the reference shows a smaller dataset again from its beginning until it has its number. Where
+ * nobody asked, no more than the dataset has, because images that come again take their time and tell little that is new. Either is remarked.
+ */
+export function imagesPerSet(
+  names: readonly MetricName[],
+  asked: number | undefined,
+  inDataset: number,
+): { readonly images: number; readonly remark: string | undefined } {
+  const defined = Math.min(...names.map((name) => METRICS[name].images));
+  const images = asked ?? Math.min(defined, inDataset);
+  if (images > inDataset)
+    return { images, remark: `warning: the dataset has ${inDataset} images: the reals are these again and again, up to ${images}` };
+  if (asked !== undefined || images === defined) return { images, remark: undefined };
+  const original = `where the original shows them again up to ${defined} (--num-images ${defined})`;
+  return { images, remark: `The dataset has ${inDataset} images: as many are measured per set, ${original}` };
+}
+
 /** @throws {PgganError} OptionsInvalid when a metric is not defined for images of this shape. */
 export function createMetric(name: MetricName, { shape, images, seed, redraws }: MetricOptions): Metric {
   const draws = () => Array.from({ length: redraws }, (_, redraw) => patchDraws(createRandom(seed), redraw));

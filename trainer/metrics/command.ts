@@ -8,7 +8,7 @@ import { listCheckpoints } from '../checkpoint/load-checkpoint.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { accessOf, runNamed, type StoreCommandOptions } from '../store-options.ts';
 import { type OpenGenerator, openGenerator, trainingOf } from '../synthesis/open-generator.ts';
-import { createMetric, METRICS, metricName } from './choose.ts';
+import { createMetric, imagesPerSet, METRICS, metricName } from './choose.ts';
 import { columnsOf, evaluate, type ImageSource, type Row } from './evaluate.ts';
 import { moments } from './moments.ts';
 import { type NearestReport, nearestReport } from './nearest-picture.ts';
@@ -82,14 +82,14 @@ async function compare(
   options: Options,
   fakesOf: (generator: OpenGenerator) => ImageSource,
 ): Promise<Row[]> {
-  const wanted = options.numImages ?? Math.min(...names.map((name) => METRICS[name].images));
-  const images = Math.min(wanted, dataset.images);
+  const { images, remark } = imagesPerSet(names, options.numImages, dataset.images);
+  if (remark !== undefined) say(remark);
   const metrics = names.map((name) => createMetric(name, { shape, images, seed: trainingOf(newest).seed, redraws: options.redraws }));
   const snapshots = [];
   for (const generator of await generatorsOf(newest, options.all === true, accessOf(options, trainingOf(newest).store)))
     snapshots.push({ kimg: generator.checkpoint.images / 1000, fakes: fakesOf(generator) });
   const columns = columnsOf(metrics);
-  if (!options.json) process.stdout.write(`${tableHead(columns).join('\n')}\n`);
+  if (!options.json) process.stdout.write(`${images} images per set\n${tableHead(columns).join('\n')}\n`);
   const rows: Row[] = [];
   const realPasses = Math.max(...names.map((name) => METRICS[name].realPasses));
   for await (const row of evaluate({

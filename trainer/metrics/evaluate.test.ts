@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createMetric, metricName } from './choose.ts';
+import { createMetric, imagesPerSet, metricName } from './choose.ts';
 import { columnsOf, evaluate, evaluationMinibatch, measureSet, type Row } from './evaluate.ts';
 import type { ImageShape } from './metric.ts';
+import { reals } from './sources.ts';
 import { tableHead, tableRow } from './table.ts';
 import { minibatches } from './test-images.ts';
 
@@ -33,8 +34,13 @@ async function rowsOf(names: readonly string[], images: number): Promise<{ rows:
 test('the table has the reals, the reals redrawn and the snapshots, newest first, in the reference’s columns', async () => {
   const { rows, text } = await rowsOf(['swd'], 8);
   assert.deepEqual(
-    rows.map(({ snapshot }) => snapshot),
-    ['Reals', 'Reals2', '120', '60'],
+    rows.map(({ snapshot, images }) => [snapshot, images]),
+    [
+      ['Reals', 8],
+      ['Reals2', 8],
+      ['120', 8],
+      ['60', 8],
+    ],
   );
   assert.equal(text[0], 'Snapshot  Time_eval   SWDx1e3_16   SWDx1e3_avg  ');
   assert.equal(text[1], '---       ---         ---          ---          ');
@@ -62,6 +68,27 @@ test('a set is cut to the number of images wanted, and refused when it has fewer
     measureSet([metric], 'fakes', minibatches(textured(9, 1), SHAPE, 4), 12, SHAPE),
     /12 images .* 3 of them are missing/,
   );
+});
+
+test('no more images than the dataset has are measured unless a number was asked for, and either is remarked', () => {
+  assert.deepEqual(imagesPerSet(['swd', 'msssim'], undefined, 20_000), { images: 16_384, remark: undefined });
+  assert.deepEqual(imagesPerSet(['swd'], 2048, 6268), { images: 2048, remark: undefined });
+  const bounded = imagesPerSet(['swd'], undefined, 6268);
+  assert.equal(bounded.images, 6268);
+  assert.match(bounded.remark ?? '', /dataset has 6268 images: .* \(--num-images 16384\)$/);
+  const repeated = imagesPerSet(['swd'], 16_384, 6268);
+  assert.equal(repeated.images, 16_384);
+  assert.match(repeated.remark ?? '', /^warning: the dataset has 6268 images: .* up to 16384$/);
+});
+
+test('a dataset that is smaller than the set is shown again from its beginning', () => {
+  const shown: number[] = [];
+  const read = (_: number, indexes: readonly number[]): Uint8Array => {
+    shown.push(...indexes);
+    return new Uint8Array(indexes.length);
+  };
+  assert.equal([...reals({ images: 3, read }, 4096)(8)].length, 2, 'minibatches of 4');
+  assert.deepEqual(shown, [0, 1, 2, 0, 1, 2, 0, 1]);
 });
 
 test('an unknown metric is refused with the names that there are', () => {

@@ -7,8 +7,16 @@ export type ImageSource = (count: number) => AsyncIterable<Uint8Array> | Iterabl
 /** A state of the generator that is to be measured: its age and the images it makes. */
 type Snapshot = { readonly kimg: number; readonly fakes: ImageSource };
 
-/** One line of the table: `snapshot` is Reals, Reals2, ... or the snapshot's kimg. A value is NaN where the metric is not defined. */
-export type Row = { readonly snapshot: string; readonly seconds: number; readonly metrics: Readonly<Record<string, number>> };
+/** One line of the table. */
+export type Row = {
+  /** Reals, Reals2, ... or the snapshot's kimg. */
+  readonly snapshot: string;
+  /** Measured of this set; distances compare only between equal numbers. */
+  readonly images: number;
+  readonly seconds: number;
+  /** NaN where a metric is not defined. */
+  readonly metrics: Readonly<Record<string, number>>;
+};
 
 export type Evaluation = {
   readonly metrics: readonly Metric[];
@@ -30,7 +38,7 @@ export async function* evaluate(evaluation: Evaluation): AsyncGenerator<Row> {
   const row = async (snapshot: string, role: Role, source: ImageSource): Promise<Row> => {
     const start = now();
     const values = await measureSet(metrics, role, source(images), images, shape);
-    return { snapshot, seconds: now() - start, metrics: values };
+    return { snapshot, images, seconds: now() - start, metrics: values };
   };
   try {
     yield await row('Reals', 'reals', reals);
