@@ -116,11 +116,22 @@ program
   );
 
 const QUALITY_COLUMNS = [
-  { title: 'case', cell: (row: QualityResult) => `${row.configuration} ${row.precision === 'Float32' ? 'fp32' : 'bf16'} seed ${row.seed}` },
+  {
+    title: 'case',
+    cell: ({ configuration, precision, seed, threads }: QualityResult) =>
+      `${configuration} ${precision === 'Float32' ? 'fp32' : 'bf16'} seed ${seed} threads ${threads}`,
+  },
   { title: 'SWD', cell: (row: QualityResult) => figure(row.swd['SWDx1e3_avg']) },
   { title: 'floor', cell: (row: QualityResult) => figure(row.floor) },
   { title: 'mean corr', cell: (row: QualityResult) => row.meanCorrelation.toFixed(4) },
   { title: 'spread', cell: (row: QualityResult) => row.spreadRatio.toFixed(3) },
+  {
+    title: 's/kimg',
+    cell: ({ secondsPerKimg }: QualityResult) =>
+      Object.entries(secondsPerKimg)
+        .map(([resolution, seconds]) => `${resolution}x${resolution}: ${figure(seconds)}`)
+        .join(', '),
+  },
 ];
 
 program

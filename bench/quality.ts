@@ -57,7 +57,8 @@ export async function measureQuality(options: QualityRunOptions): Promise<Qualit
     const form = ['--resize', String(resolution), '--grayscale', '--shuffle', '0'];
     await pggan(['dataset', 'create-from-images', dataset, resolve(options.images), ...form]);
   }
-  const name = `${configuration}-${precision.toLowerCase()}-${seed}`;
+  // Other threads give other bits, and so another run.
+  const name = `${configuration}-${precision.toLowerCase()}-${seed}-threads-${threads}`;
   const manifest = join(output, `${name}.yaml`);
   mkdirSync(output, { recursive: true });
   writeFileSync(manifest, stringify(manifestOf(name, dataset, output, options)));
