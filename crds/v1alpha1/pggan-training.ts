@@ -103,7 +103,9 @@ const trainingSpec = z
     precision: z
       .enum(['Float32', 'BFloat16Mixed'])
       .default('Float32')
-      .describe('Float32, or BFloat16Mixed: convolutions in bfloat16, weights, optimiser and losses in float32.'),
+      .describe(
+        'Float32, or BFloat16Mixed: convolutions in bfloat16, weights, optimiser and losses in float32. Worth it where the processor has bfloat16; a GPU needs to be Ampere or newer, and none was tried.',
+      ),
     totalKimg: integer(1, 1_000_000).describe('Thousands of real images shown over the whole run. May be raised later, never lowered.'),
     schedule: schedule.optional().describe('How the run grows. Each field overrides that of the preset.'),
     network: network.optional().describe("Shape and switches of generator and discriminator, with the paper's meaning."),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Backend } from './backend.ts';
-import { differences, hasBfloat16, pinDeterminism } from './determinism.ts';
+import { bfloat16Warning, differences, pinDeterminism } from './determinism.ts';
 
 const NAMES = ['TF_NUM_INTRAOP_THREADS', 'ONEDNN_MAX_CPU_ISA', 'TF_DETERMINISTIC_OPS', 'TF_CUDNN_USE_AUTOTUNE'] as const;
 const AVX2 = ['sse4_1', 'avx', 'avx2', 'fma'] as const;
@@ -36,14 +36,16 @@ test('the instruction set is pinned to the best that the machine has', () => {
   }
 });
 
-function computesBfloat16(flags: ReadonlySet<string>): boolean {
+function warningOn(flags: ReadonlySet<string>): string | undefined {
   delete process.env['ONEDNN_MAX_CPU_ISA'];
-  return hasBfloat16({ device: 'cpu', isa: pinDeterminism({ threads: 4 }, flags) });
+  return bfloat16Warning({ device: 'cpu', isa: pinDeterminism({ threads: 4 }, flags) });
 }
 
-test('bfloat16 has instructions of its own on processors that say so, and on GPUs', () => {
-  assert.deepEqual([SAPPHIRE_RAPIDS, ZEN5, new Set(AVX512), new Set(AVX2)].map(computesBfloat16), [true, true, false, false]);
-  assert.equal(hasBfloat16({ device: 'gpu', isa: 'AVX2' }), true);
+test('mixed precision is warned of on processors without instructions for bfloat16, and on every GPU, as none says whether it has them', () => {
+  assert.deepEqual([SAPPHIRE_RAPIDS, ZEN5].map(warningOn), [undefined, undefined]);
+  assert.match(warningOn(new Set(AVX512)) ?? '', /instruction set AVX512_CORE\)/);
+  assert.match(warningOn(new Set(AVX2)) ?? '', /instruction set AVX2\)/);
+  assert.match(bfloat16Warning({ device: 'gpu', isa: 'AVX512_CORE_AMX' }) ?? '', /never run on a GPU: .* compute capability 8\.0/);
 });
 
 test('a recorded level is used again where the machine has it, else its best', () => {

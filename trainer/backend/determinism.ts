@@ -58,9 +58,16 @@ const LEVELS: readonly (readonly [string, readonly string[]])[] = [
   ['SSE41', ['sse4_1']],
 ];
 
-/** True where bfloat16 is computed by instructions of its own; without them oneDNN converts, or falls back to plain loops (AVX2). */
-export function hasBfloat16({ device, isa }: Pick<Backend, 'device' | 'isa'>): boolean {
-  return device === 'gpu' || /^AVX512_CORE_(AMX|FP16|BF16)/.test(isa);
+/**
+ * Why mixed precision may not be worth it on what computes; undefined on a CPU with instructions of its own for bfloat16. Without them oneDNN converts, or falls
+ * back to plain loops (AVX2). Which GPU it is the addon does not tell, so every one is warned of: before Ampere they have no bfloat16, and TensorFlow's
+ * convolutions convert to float32 and back.
+ */
+export function bfloat16Warning({ device, isa }: Pick<Backend, 'device' | 'isa'>): string | undefined {
+  if (device === 'gpu')
+    return 'BFloat16Mixed was never run on a GPU: it needs one with bfloat16 (NVIDIA Ampere, compute capability 8.0, or newer), which is not checked; on an older one train with precision: Float32';
+  if (/^AVX512_CORE_(AMX|FP16|BF16)/.test(isa)) return undefined;
+  return `this processor has no instructions for bfloat16 (instruction set ${isa}): BFloat16Mixed is far slower than Float32 here; train on another machine, or begin again with precision: Float32`;
 }
 
 function cpuFlags(): ReadonlySet<string> {

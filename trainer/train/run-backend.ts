@@ -1,7 +1,7 @@
 /** The backend that a run trains on: the one it began with, so that its bits stay the same. */
 import type { TrainingRun } from '../../crds/run.ts';
 import { type Backend, prepareBackend } from '../backend/backend.ts';
-import { differences, hasBfloat16 } from '../backend/determinism.ts';
+import { bfloat16Warning, differences } from '../backend/determinism.ts';
 import type { LoadedCheckpoint } from '../checkpoint/load-checkpoint.ts';
 
 /** The backend that the run began with, where this machine has it; what differs is added to `warnings`. */
@@ -21,10 +21,8 @@ export async function prepareRunBackend(
     warn: (message) => warnings.push(message),
   });
   warnings.push(...differences(recorded, backend).map((difference) => `${difference}; the run goes on, but not to the same bits`));
-  if (run.precision === 'BFloat16Mixed' && !hasBfloat16(backend))
-    warnings.push(
-      `this processor has no instructions for bfloat16 (instruction set ${backend.isa}): BFloat16Mixed is far slower than Float32 here; train on another machine, or begin again with precision: Float32`,
-    );
+  const warning = run.precision === 'BFloat16Mixed' ? bfloat16Warning(backend) : undefined;
+  if (warning !== undefined) warnings.push(warning);
   const wanted = process.env['PGGAN_MODE'] === 'eager' || backend.kind === 'wasm' ? 'eager' : 'graph';
   const mode = recorded.mode === 'eager' || backend.kind === 'wasm' ? 'eager' : (recorded.mode ?? wanted);
   return { backend, mode };
