@@ -30,6 +30,7 @@ export function imageArchive(name) {
 }
 
 function main(names, verify) {
+  refuseUnpinned(process.env.BUILD_BASE);
   refuseWithout('buildah');
   process.once('exit', releaseStore);
   for (const name of names.length > 0 ? names : ['pggan-operator', 'pggan-trainer']) {
@@ -42,6 +43,12 @@ function main(names, verify) {
       `${tag} ${digest} ${(size / 1e6).toFixed(1)} MB unpacked, ${(statSync(archive).size / 1e6).toFixed(1)} MB as ${archive}\n`,
     );
   }
+}
+
+/** A name without a digest is another base tomorrow. What is on this machine only is its owner's affair. */
+function refuseUnpinned(base) {
+  if (!base || base.startsWith('localhost/') || /@sha256:[0-9a-f]{64}$/.test(base)) return;
+  throw new Error(`BUILD_BASE is ${base}, which may become another image: name it by digest, as in ${base.replace(/@.*/, '')}@sha256:...`);
 }
 
 /** Builds it once more with nothing of earlier builds but their base. */
