@@ -23,7 +23,10 @@ const DRAWN: readonly (readonly [panel: string, title: string, reference?: numbe
   ['Scores', 'Scores given by the discriminator'],
   ['Gradient norm', 'Gradient norm (the penalty draws it to 1)', 1],
   ['Seconds per kimg', 'Seconds per thousand images'],
+  ['Time left', 'Time left at the pace of the time, seconds'],
   ['Age of the newest checkpoint', 'Age of the newest checkpoint and its interval, seconds'],
+  ['Waits for its store', 'Waits for its store (1 while it does)'],
+  ['Failures and disruptions', 'Pods that failed or were stopped unasked, processes that resumed'],
 ];
 const COLOURS = ['#2563eb', '#d97706', '#059669', '#7c3aed', '#dc2626', '#0891b2', '#65a30d', '#be185d'];
 

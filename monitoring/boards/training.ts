@@ -138,7 +138,7 @@ function checkpoints(): readonly Block[] {
     lines({ title: 'Size of a checkpoint', description: 'All files of the newest one.', unit: 'bytes' }, [
       { expr: one('pggan_training_checkpoint_bytes'), legend: 'size' },
     ]),
-    lines({ title: 'Store errors', description: '1 while the store is out of reach, refuses the credentials or is full.' }, [
+    lines({ title: 'Waits for its store', description: '1 while the store is out of reach, refuses the credentials or is full.' }, [
       { expr: `count(${of('pggan_training_reason', `reason=~"${STORE_REASONS}"`)}) or vector(0)`, legend: 'waits for its store' },
     ]),
   ];
