@@ -240,13 +240,7 @@ suite('a run', { concurrency: false }, () => {
     );
     assert.match(readFileSync(join(run, 'log.txt'), 'utf8'), /^metrics  mean_corr [\d.-]+ mean_rmse [\d.]+ spread [\d.]+$/m);
 
-    const evaluated = pggan(t, ['evaluate', run, '--metrics', 'moments', '--num-images', String(PHANTOMS), '--json']);
-    await succeeded(evaluated);
-    const { moments } = JSON.parse(evaluated.lines.join('\n')) as {
-      readonly moments: { readonly meanCorrelation: number; readonly spreadRatio: number };
-    };
-    assert(Math.abs(moments.meanCorrelation - (atEnd['mean_corr'] ?? Number.NaN)) < 1e-4);
-    assert(Math.abs(moments.spreadRatio - (atEnd['spread'] ?? Number.NaN)) < 1e-4);
+    await assertEvaluated(t, run, atEnd);
 
     const killed = workspace.runFolder('measured', 'measured-killed');
     const command = pggan(t, ['start', workspace.manifest('measured', 'measured-killed', { ...spec, metrics })]);
@@ -256,6 +250,13 @@ suite('a run', { concurrency: false }, () => {
     const [log, other] = [killed, run].map((folder) => readFileSync(join(folder, 'log.txt'), 'utf8').replaceAll(/ time .*$/gm, ''));
     assert.equal(log, other);
     assert.deepEqual(newestCheckpoint(killed)?.manifest.metrics, atEnd);
+  });
+
+  test('in mixed precision measures what evaluate measures: images are drawn in float32', async (t) => {
+    const metrics = { names: ['moments'], images: PHANTOMS, everyTicks: 1 };
+    await succeeded(pggan(t, ['start', workspace.manifest('mixed', 'mixed', { ...ONE_PHASE, precision: 'BFloat16Mixed', metrics })]));
+    const run = workspace.runFolder('mixed', 'mixed');
+    await assertEvaluated(t, run, newestCheckpoint(run)?.manifest.metrics ?? assert.fail('the last checkpoint holds no figures'));
   });
 
   test('in colour trains on a folder of RGB pictures and draws RGB pictures', async (t) => {
@@ -299,6 +300,17 @@ suite('a run', { concurrency: false }, () => {
 
 /** A line of metrics.jsonl where moments are measured. */
 type MeasuredTick = { readonly tick: number; readonly images: number; readonly mean_corr?: number };
+
+/** Asserts that `evaluate` finds the figures that the run measured at its end. */
+async function assertEvaluated(t: TestContext, run: string, atEnd: Readonly<Record<string, number>>): Promise<void> {
+  const evaluated = pggan(t, ['evaluate', run, '--metrics', 'moments', '--num-images', String(PHANTOMS), '--json']);
+  await succeeded(evaluated);
+  const { moments } = JSON.parse(evaluated.lines.join('\n')) as {
+    readonly moments: { readonly meanCorrelation: number; readonly spreadRatio: number };
+  };
+  assert(Math.abs(moments.meanCorrelation - (atEnd['mean_corr'] ?? Number.NaN)) < 1e-4);
+  assert(Math.abs(moments.spreadRatio - (atEnd['spread'] ?? Number.NaN)) < 1e-4);
+}
 
 /** What `pggan status --json` tells. */
 async function statusOf(t: TestContext, run: string): Promise<Status> {

@@ -44,6 +44,17 @@ for (const mode of ['eager', 'graph'] as const) {
   });
 }
 
+test('a run in mixed precision draws the images that Float32 draws of the same weights, bit for bit', () => {
+  const [images, same] = (['BFloat16Mixed', 'Float32'] as const).map((precision) => {
+    const session = createSession({ ...SMALL_STEP, precision }, 'eager', initialValues(SMALL_STEP, createRandom(2)));
+    session.enter({ resolution: 8, minibatch: 4, fading: false });
+    const drawn = session.sample({ latents: createRandom(4).normal('shown', 0, 4 * 8) });
+    session.dispose();
+    return drawn;
+  });
+  assert.deepEqual(images, same);
+});
+
 for (const precision of ['Float32', 'BFloat16Mixed'] as const) {
   test(`two processes with two threads train to the same bits (${precision})`, async () => {
     const script = `

@@ -72,13 +72,9 @@ export function updateSteps(context: StepContext): Readonly<Record<`${NetworkSte
   };
 }
 
+/** In float32 whatever the precision of the training, as every other command draws from the same weights: its figures are those of `evaluate`. */
 export function sampleStep({ options, key, variables }: StepContext, feeds: Feeds): Outputs {
-  return tf.tidy(() => {
-    const images = withPrecision(options.precision, () =>
-      generator(options.shape, (name) => variable(variables, `Gs/${name}`).read(), commonFeeds(key, feeds)),
-    );
-    return { images };
-  });
+  return tf.tidy(() => ({ images: generator(options.shape, (name) => variable(variables, `Gs/${name}`).read(), commonFeeds(key, feeds)) }));
 }
 
 type LossGradients = { readonly scalars: readonly tf.Tensor[]; readonly gradients: Readonly<Record<string, tf.Tensor>> };
