@@ -18,25 +18,29 @@ import { readGoldenCase } from '../trainer/golden/case.ts';
 import { beyondTolerance, NATIVE_TOLERANCES } from '../trainer/golden/deviations.ts';
 import { replayLosses } from '../trainer/golden/replay-losses.ts';
 import { replayTraining } from '../trainer/golden/replay-training.ts';
-import { discriminatorWeights, generatorWeights, type NetworkShape } from '../trainer/networks/weights.ts';
+import { discriminatorWeights, generatorWeights, type NetworkShapes } from '../trainer/networks/weights.ts';
 import { createRandom } from '../trainer/train/random.ts';
+import { shapesOf } from '../trainer/train/step-options.ts';
 import { startTwin, twinCase } from './twin.ts';
 
-/** The reference's keywords beside our options. */
+/** Our options of both networks and of each, beside the reference's keywords for it. */
 const CASES = [
   {
-    what: 'colour, groups of 2 in a minibatch of 6, neither leaky ReLU nor normalised latents, slower decay of feature maps',
+    what: 'colour, groups of 2 in a minibatch of 6, neither leaky ReLU nor normalised latents, in G alone no fused kernels, in D alone slower decay of feature maps',
     minibatch: 6,
-    options: { channels: 3, mbstdGroupSize: 2, useLeakyRelu: false, normalizeLatents: false, fmapDecay: 0.5 },
-    G: { use_leakyrelu: false, normalize_latents: false, fmap_decay: 0.5 },
-    D: { mbstd_group_size: 2, fmap_decay: 0.5 },
+    options: { channels: 3 },
+    G: {
+      options: { useLeakyRelu: false, normalizeLatents: false, fusedScale: false },
+      keywords: { use_leakyrelu: false, normalize_latents: false, fused_scale: false },
+    },
+    D: { options: { mbstdGroupSize: 2, fmapDecay: 0.5 }, keywords: { mbstd_group_size: 2, fmap_decay: 0.5 } },
   },
   {
     what: 'no statistics, no scaled weights, another epsilon, labels, a minibatch of 3',
     minibatch: 3,
-    options: { mbstdGroupSize: 0, useWscale: false, pixelnormEpsilon: 1e-4, labelSize: 2 },
-    G: { use_wscale: false, pixelnorm_epsilon: 1e-4 },
-    D: { mbstd_group_size: 0, use_wscale: false },
+    options: { useWscale: false, labelSize: 2 },
+    G: { options: { pixelnormEpsilon: 1e-4 }, keywords: { use_wscale: false, pixelnorm_epsilon: 1e-4 } },
+    D: { options: { mbstdGroupSize: 0 }, keywords: { mbstd_group_size: 0, use_wscale: false } },
   },
 ] as const;
 
@@ -46,15 +50,16 @@ before(async () => {
 
 for (const { what, minibatch, options, G, D } of CASES) {
   test(`${what}: images, terms, gradients and three training iterations are the twin's`, async (t) => {
-    const shape: NetworkShape = { ...NETWORK_DEFAULTS, fmapBase: 64, fmapMax: 16, latentSize: 16, resolution: 8, labelSize: 0, ...options };
-    const file = await filledByTwin(t, shape, minibatch, { G_kwargs: JSON.stringify(G), D_kwargs: JSON.stringify(D) });
+    const small = { ...NETWORK_DEFAULTS, fmapBase: 64, fmapMax: 16, latentSize: 16, resolution: 8, labelSize: 0, ...options };
+    const shapes: NetworkShapes = { G: { ...small, ...G.options }, D: { ...small, ...D.options } };
+    const kwargs = { G_kwargs: JSON.stringify(G.keywords), D_kwargs: JSON.stringify(D.keywords) };
+    const file = await filledByTwin(t, shapes, minibatch, kwargs);
     if (!file) return;
     const golden = readGoldenCase(await readFile(file), file);
-    assert.deepEqual(golden.shape, shape, 'the metadata says which networks these are');
-    for (const lod of golden.lods) assert.deepEqual(beyondTolerance(replayLosses(golden, lod, NATIVE_TOLERANCES)), []);
-    for (const lod of golden.trainLods) {
-      for (const mode of ['eager', 'graph'] as const)
-        assert.deepEqual(beyondTolerance(replayTraining(golden, lod, mode, NATIVE_TOLERANCES)), []);
+    assert.deepEqual(shapesOf(golden), shapes, 'the metadata says which networks these are');
+    for (const mode of ['eager', 'graph'] as const) {
+      for (const lod of golden.lods) assert.deepEqual(beyondTolerance(replayLosses(golden, lod, mode, NATIVE_TOLERANCES)), []);
+      for (const lod of golden.trainLods) assert.deepEqual(beyondTolerance(replayTraining(golden, lod, mode, NATIVE_TOLERANCES)), []);
     }
   });
 }
@@ -63,17 +68,18 @@ const LODS = [0, 0.25];
 const TRAIN_LODS = [0];
 
 /** A golden case whose inputs are drawn and whose results the twin computes; undefined where it cannot run and the test is skipped. */
-async function filledByTwin(t: TestContext, shape: NetworkShape, minibatch: number, kwargs: Readonly<Record<string, string>>) {
+async function filledByTwin(t: TestContext, shapes: NetworkShapes, minibatch: number, kwargs: Readonly<Record<string, string>>) {
   const twin = judgePackages(t) === undefined ? undefined : startTwin(2);
   if (!twin) return undefined;
   t.after(() => twin.close());
   const folder = await mkdtemp(join(tmpdir(), 'pggan-switches-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const [input, found, file] = ['input', 'found', 'case'].map((name) => join(folder, `${name}.safetensors`)) as [string, string, string];
-  const inputs = drawnInputs(shape, minibatch);
+  const inputs = drawnInputs(shapes, minibatch);
   await writeFile(input, serializeSafetensors(inputs));
   const step = {
-    shape,
+    shape: shapes.G,
+    shapeD: shapes.D,
     loss: LOSS_DEFAULTS,
     optimizer: OPTIMIZER_DEFAULTS,
     averagingDecay: 0.999,
@@ -86,7 +92,7 @@ async function filledByTwin(t: TestContext, shape: NetworkShape, minibatch: numb
         String(lod),
         twinCase(
           step,
-          { resolution: shape.resolution / 2 ** Math.floor(lod), minibatch, fading: lod % 1 > 0 },
+          { resolution: shapes.G.resolution / 2 ** Math.floor(lod), minibatch, fading: lod % 1 > 0 },
           { xla: false, learningRate: 0.001 },
         ),
       ]),
@@ -95,7 +101,7 @@ async function filledByTwin(t: TestContext, shape: NetworkShape, minibatch: numb
   const results = parseSafetensors(await readFile(found), found).tensors;
   await writeFile(
     file,
-    serializeSafetensors(new Map([...inputs, ...unusedWeights(inputs), ...results]), { ...metadataOf(shape), ...kwargs }),
+    serializeSafetensors(new Map([...inputs, ...unusedWeights(inputs), ...results]), { ...metadataOf(shapes), ...kwargs }),
   );
   return file;
 }
@@ -121,7 +127,7 @@ function unusedWeights(inputs: TensorTable): TensorTable {
 
 const namesOf = (specs: readonly { readonly name: string }[]): string => JSON.stringify(specs.map(({ name }) => name));
 
-function metadataOf(shape: NetworkShape): Readonly<Record<string, string>> {
+function metadataOf({ G: shape, D }: NetworkShapes): Readonly<Record<string, string>> {
   return {
     case: 'switches',
     num_channels: String(shape.channels),
@@ -133,12 +139,12 @@ function metadataOf(shape: NetworkShape): Readonly<Record<string, string>> {
     lods: JSON.stringify(LODS),
     train_lods: JSON.stringify(TRAIN_LODS),
     G_trainables: namesOf(generatorWeights(shape)),
-    D_trainables: namesOf(discriminatorWeights(shape)),
+    D_trainables: namesOf(discriminatorWeights(D)),
   };
 }
 
 /** Weights as drawn for a new network, biases that matter, and for each level of detail what the golden cases feed. */
-function drawnInputs(shape: NetworkShape, n: number): TensorTable {
+function drawnInputs(shapes: NetworkShapes, n: number): TensorTable {
   const random = createRandom(9);
   const normal = (name: string, dimensions: readonly number[], std = 1): StoredTensor =>
     storedFloats(
@@ -152,12 +158,12 @@ function drawnInputs(shape: NetworkShape, n: number): TensorTable {
         .map((x) => x * std),
     );
   const weights = (['G', 'D'] as const).flatMap((network) =>
-    (network === 'G' ? generatorWeights : discriminatorWeights)(shape).map(({ name, shape: dimensions, init }) => {
+    (network === 'G' ? generatorWeights(shapes.G) : discriminatorWeights(shapes.D)).map(({ name, shape: dimensions, init }) => {
       const key = `weights/${network}/${name}`;
       return [key, normal(key, dimensions, init.kind === 'normal' ? init.std : 0.1)] as const;
     }),
   );
-  const { channels, resolution: r, latentSize, labelSize } = shape;
+  const { channels, resolution: r, latentSize, labelSize } = shapes.G;
   const pixels = (name: string): StoredTensor =>
     storedFloats(
       [n, channels, r, r],

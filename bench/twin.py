@@ -47,7 +47,7 @@ def iterate(twin, feeds):
 
 def example_feeds(case):
     random = np.random.RandomState(2)
-    net, n, r = case["net"], case["minibatch"], case["resolution"]
+    net, n, r = case["nets"]["G"], case["minibatch"], case["resolution"]
     common = {
         "latents": random.standard_normal([n, net["latentSize"]]).astype(np.float32),
         "learningRate": np.float32(1e-4),

@@ -2,13 +2,14 @@
 import { fileURLToPath } from 'node:url';
 import { pinDeterminism } from '../trainer/backend/determinism.ts';
 import { discriminatorWeights, generatorWeights, usedWeights, type WeightSpec } from '../trainer/networks/weights.ts';
-import type { ProgramKey, StepOptions } from '../trainer/train/step-options.ts';
+import { type ProgramKey, shapesOf, type StepOptions } from '../trainer/train/step-options.ts';
 import { judgePackages } from '../test/harness/judge.ts';
 import { type Child, startChild } from './child.ts';
 
 /** What twin.py is told of a case, as JSON. */
 export function twinCase(options: StepOptions, key: ProgramKey, more: { readonly xla: boolean; readonly learningRate?: number }) {
-  const { shape, loss, optimizer, averagingDecay, precision } = options;
+  const { loss, optimizer, averagingDecay, precision } = options;
+  const shapes = shapesOf(options);
   const specs = (all: readonly WeightSpec[]) => {
     const used = new Set(usedWeights(all, key.resolution, key.fading));
     return all
@@ -23,13 +24,13 @@ export function twinCase(options: StepOptions, key: ProgramKey, more: { readonly
       }));
   };
   return {
-    net: shape,
+    nets: shapes,
     loss,
     optimizer,
     averagingDecay,
     precision,
     ...key,
-    specs: { G: specs(generatorWeights(shape)), D: specs(discriminatorWeights(shape)) },
+    specs: { G: specs(generatorWeights(shapes.G)), D: specs(discriminatorWeights(shapes.D)) },
     ...more,
   };
 }

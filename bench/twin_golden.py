@@ -39,7 +39,7 @@ def losses(golden, twin, at, lod):
     D = {**common(golden, twin, at, "D", lod), "reals": current(golden[at + "/in/reals"], twin), "mixing": golden[at + "/in/u"]}
     images, scores, labels, d, g, terms, gradients_d, gradients_g = twin.losses(tensors(D), tensors(common(golden, twin, at, "G", lod)))
     out = {"out/G_images": full(images, twin), "out/D_real_scores": scores, "out/D_loss_mean": d, "out/G_loss_mean": g}
-    if twin.net["labelSize"] > 0:
+    if twin.nets["G"]["labelSize"] > 0:
         out["out/D_real_labels"] = labels
     out.update({"out/terms/" + name: term for name, term in terms.items()})
     out.update({"grad/D/" + name: gradient for name, gradient in gradients_d.items()})
@@ -62,13 +62,15 @@ def training(golden, twin, at, lod):
         found.update({"%s/after/%s/%s" % (at, network, name): w for name, w in twin.weights[network].items()})
         found.update({"%s/adam_m/%s/%s" % (at, network, name): m for name, m in twin.m[network].items()})
         found.update({"%s/adam_v/%s/%s" % (at, network, name): v for name, v in twin.v[network].items()})
+        for beta in ("beta1", "beta2"):
+            found["%s/adam_%s_power/%s" % (at, beta, network)] = np.float32(twin.adam[beta] ** (ITERATIONS + 1))
     found.update({"%s/after/Gs/%s" % (at, name): w for name, w in twin.average.items()})
     return {name: np.asarray(value) for name, value in found.items()}
 
 
 def common(golden, twin, at, network, lod):
     feeds = {"latents": golden["%s/in/lat%s" % (at, network)]}
-    if twin.net["labelSize"] > 0:
+    if twin.nets["G"]["labelSize"] > 0:
         feeds["labels"] = golden["%s/in/lab%s" % (at, network)]
     if lod % 1 > 0:
         feeds["fade"] = np.float32(lod % 1)
@@ -89,7 +91,7 @@ def current(images, twin):
 
 def full(images, twin):
     """[N, r, r, C] to [N, C, R, R] by repeating pixels."""
-    for _ in range(int(math.log2(twin.net["resolution"] // twin.case["resolution"]))):
+    for _ in range(int(math.log2(twin.nets["G"]["resolution"] // twin.case["resolution"]))):
         images = upscale(images)
     return tf.transpose(images, [0, 3, 1, 2])
 

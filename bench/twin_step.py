@@ -11,7 +11,7 @@ class Twin:
 
     def __init__(self, case):
         self.case = case
-        self.net, self.loss, self.adam = case["net"], case["loss"], case["optimizer"]
+        self.nets, self.loss, self.adam = case["nets"], case["loss"], case["optimizer"]
         self.mixed = case["precision"] == "BFloat16Mixed"
         self.specs = case["specs"]
         random = np.random.RandomState(1)
@@ -31,10 +31,10 @@ class Twin:
         return {s["name"]: self.weights[network][s["name"]].read_value() for s in self.specs[network] if s["used"]}
 
     def images(self, weights, feeds):
-        return generator(self.net, self.specs["G"], weights, self.mixed, self.case["resolution"], feeds["latents"], feeds.get("labels"), feeds.get("fade"))
+        return generator(self.nets["G"], self.specs["G"], weights, self.mixed, self.case["resolution"], feeds["latents"], feeds.get("labels"), feeds.get("fade"))
 
     def judge(self, weights, feeds):
-        return prepare_discriminator(self.net, self.specs["D"], weights, self.mixed, self.case["resolution"], feeds.get("fade"))
+        return prepare_discriminator(self.nets["D"], self.specs["D"], weights, self.mixed, self.case["resolution"], feeds.get("fade"))
 
     def d_loss(self, G, D, feeds):
         loss, judge = self.loss, self.judge(D, feeds)
@@ -44,7 +44,7 @@ class Twin:
         mixed = reals + (fakes - reals) * feeds["mixing"]
         mixed_scores, _ = judge(mixed)
         gradient = tf.gradients(tf.reduce_sum(mixed_scores), mixed)[0]
-        norms = tf.sqrt(tf.reduce_sum(tf.square(gradient), [1, 2, 3])) * (self.case["resolution"] / self.net["resolution"])
+        norms = tf.sqrt(tf.reduce_sum(tf.square(gradient), [1, 2, 3])) * (self.case["resolution"] / self.nets["D"]["resolution"])
         penalty, drift = tf.square(norms - loss["wganTarget"]), tf.square(real)
         value = tf.reduce_mean(fake - real) + tf.reduce_mean(penalty) * (loss["wganLambda"] / loss["wganTarget"] ** 2)
         value += tf.reduce_mean(drift) * loss["wganEpsilon"]

@@ -55,8 +55,8 @@ function report(file: string, backend: Backend) {
 
 function replayAll(golden: GoldenCase, backend: Backend, tolerances: Tolerances): readonly Deviation[] {
   const modes = backend.kind === 'native' ? (['eager', 'graph'] as const) : (['eager'] as const);
-  return [
-    ...golden.lods.flatMap((lod) => replayLosses(golden, lod, tolerances)),
-    ...golden.trainLods.flatMap((lod) => modes.flatMap((mode) => replayTraining(golden, lod, mode, tolerances))),
-  ];
+  return modes.flatMap((mode) => [
+    ...golden.lods.flatMap((lod) => replayLosses(golden, lod, mode, tolerances)),
+    ...golden.trainLods.flatMap((lod) => replayTraining(golden, lod, mode, tolerances)),
+  ]);
 }

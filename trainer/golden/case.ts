@@ -7,7 +7,9 @@ import type { NetworkShape } from '../networks/weights.ts';
 
 export type GoldenCase = {
   readonly name: string;
+  /** Of G, and of D: each takes its own options. */
   readonly shape: NetworkShape;
+  readonly shapeD: NetworkShape;
   readonly loss: LossOptions;
   readonly optimizer: OptimizerOptions;
   readonly learningRate: number;
@@ -35,18 +37,20 @@ export function readGoldenCase(bytes: Uint8Array, file: string): GoldenCase {
     otherwise !== undefined && metadata[key] === undefined ? otherwise : Number(text(key));
   const numbers = (key: string): readonly number[] => JSON.parse(text(key)) as number[];
   const names = (key: string): readonly string[] => JSON.parse(text(key)) as string[];
+  const shapeOf = (network: 'G' | 'D'): NetworkShape => ({
+    ...NETWORK_DEFAULTS,
+    channels: number('num_channels') === 3 ? 3 : 1,
+    resolution: number('resolution'),
+    labelSize: number('label_size'),
+    fmapBase: number('fmap_base'),
+    fmapMax: number('fmap_max'),
+    latentSize: number('latent_size'),
+    ...switches(JSON.parse(text(`${network}_kwargs`)) as Keywords, refuse),
+  });
   return {
     name: metadata['case'] ?? file,
-    shape: {
-      ...NETWORK_DEFAULTS,
-      channels: number('num_channels') === 3 ? 3 : 1,
-      resolution: number('resolution'),
-      labelSize: number('label_size'),
-      fmapBase: number('fmap_base'),
-      fmapMax: number('fmap_max'),
-      latentSize: number('latent_size'),
-      ...switches(JSON.parse(text('G_kwargs')) as Keywords, JSON.parse(text('D_kwargs')) as Keywords, refuse),
-    },
+    shape: shapeOf('G'),
+    shapeD: shapeOf('D'),
     loss: {
       wganLambda: number('wgan_lambda', LOSS_DEFAULTS.wganLambda),
       wganEpsilon: number('wgan_epsilon', LOSS_DEFAULTS.wganEpsilon),
@@ -82,33 +86,28 @@ export function goldenTensor<R extends tf.Rank = tf.Rank>(golden: GoldenCase, ke
 
 type Keywords = Readonly<Record<string, unknown>>;
 
-/** The reference's keyword arguments by our names, with the networks that know them. */
+/** The reference's keyword arguments by our names. A network ignores those of the other, as the reference's does. */
 const KEYWORDS = {
-  fmap_base: { option: 'fmapBase', networks: 'GD' },
-  fmap_decay: { option: 'fmapDecay', networks: 'GD' },
-  fmap_max: { option: 'fmapMax', networks: 'GD' },
-  use_wscale: { option: 'useWscale', networks: 'GD' },
-  fused_scale: { option: 'fusedScale', networks: 'GD' },
-  latent_size: { option: 'latentSize', networks: 'G' },
-  normalize_latents: { option: 'normalizeLatents', networks: 'G' },
-  use_pixelnorm: { option: 'usePixelnorm', networks: 'G' },
-  pixelnorm_epsilon: { option: 'pixelnormEpsilon', networks: 'G' },
-  use_leakyrelu: { option: 'useLeakyRelu', networks: 'G' },
-  mbstd_group_size: { option: 'mbstdGroupSize', networks: 'D' },
-} as const;
+  fmap_base: 'fmapBase',
+  fmap_decay: 'fmapDecay',
+  fmap_max: 'fmapMax',
+  use_wscale: 'useWscale',
+  fused_scale: 'fusedScale',
+  latent_size: 'latentSize',
+  normalize_latents: 'normalizeLatents',
+  use_pixelnorm: 'usePixelnorm',
+  pixelnorm_epsilon: 'pixelnormEpsilon',
+  use_leakyrelu: 'useLeakyRelu',
+  mbstd_group_size: 'mbstdGroupSize',
+} as const satisfies Readonly<Record<string, keyof NetworkShape>>;
 
 // How the reference builds its graph; the numbers are the same.
 const IRRELEVANT = ['structure', 'dtype', 'is_template_graph'];
 
-function switches(G: Keywords, D: Keywords, refuse: (problem: string) => never): Partial<NetworkShape> {
-  const options: Record<string, unknown> = {};
-  for (const [key, value] of [...Object.entries(G), ...Object.entries(D)]) {
-    if (IRRELEVANT.includes(key)) continue;
-    if (!(key in KEYWORDS)) return refuse(`unknown network option '${key}'`);
-    const { option, networks } = KEYWORDS[key as keyof typeof KEYWORDS];
-    if (networks === 'GD' && G[key] !== D[key])
-      return refuse(`'${key}' is ${String(G[key])} for G and ${String(D[key])} for D; one value serves both here`);
-    options[option] = value;
-  }
-  return options;
+function switches(keywords: Keywords, refuse: (problem: string) => never): Partial<NetworkShape> {
+  return Object.fromEntries(
+    Object.entries(keywords)
+      .filter(([key]) => !IRRELEVANT.includes(key))
+      .map(([key, value]) => [key in KEYWORDS ? KEYWORDS[key as keyof typeof KEYWORDS] : refuse(`unknown network option '${key}'`), value]),
+  );
 }

@@ -1,15 +1,13 @@
 /** Between the reference's images, always at full resolution and [N, C, H, W], and ours at the current one and [N, H, W, C]. */
 import * as tf from '@tensorflow/tfjs';
-import type { Level } from '../networks/layers.ts';
 import type { NetworkShape } from '../networks/weights.ts';
 import { downscale2x, upscale2x } from '../ops/resample.ts';
 
-/** The current resolution and the fade at a level of detail; the fade is a tensor of the caller's scope. */
-export function levelOf(shape: NetworkShape, lod: number): Level {
-  const resolution = shape.resolution / 2 ** Math.floor(lod);
-  const fade = lod - Math.floor(lod);
-  return fade > 0 ? { resolution, fade: tf.scalar(fade) } : { resolution };
-}
+/** The current resolution at a level of detail. */
+export const resolutionAt = (shape: NetworkShape, lod: number): number => shape.resolution / 2 ** Math.floor(lod);
+
+/** The feed `fade` of a level of detail between two levels, as a tensor of the caller's scope. */
+export const fadeFeed = (lod: number): { readonly fade?: tf.Scalar } => (lod % 1 > 0 ? { fade: tf.scalar(lod % 1) } : {});
 
 /** [N, C, R, R] to [N, r, r, C] by box means. */
 export function currentImages(images: tf.Tensor4D, resolution: number): tf.Tensor4D {

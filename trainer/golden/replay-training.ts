@@ -3,11 +3,12 @@ import * as tf from '@tensorflow/tfjs';
 import { PgganError } from '../../crds/errors.ts';
 import { compileProgram } from '../backend/compile.ts';
 import type { Feeds, Program, ProgramDefinition } from '../backend/program.ts';
+import { adamFeeds } from '../train/feeds.ts';
 import { trainingProgram } from '../train/program.ts';
 import { scalarNames } from '../train/step-options.ts';
 import { type GoldenCase, goldenTensor } from './case.ts';
-import { type Deviation, largestDeviation, type Quantity, type Tolerances } from './deviations.ts';
-import { currentImages, levelOf } from './levels.ts';
+import { compared, type Deviation, largestDeviation, quantityOf, type Tolerances } from './deviations.ts';
+import { currentImages, fadeFeed, resolutionAt } from './levels.ts';
 
 const ITERATIONS = 3;
 
@@ -21,9 +22,8 @@ export function replayTraining(
   const at = `train_lod${lod}`;
   const program = startProgram(golden, lod, mode);
   const deviations: Deviation[] = [];
-  const compare = (key: string, quantity: Quantity, actual: ArrayLike<number>): void => {
-    const deviation = largestDeviation(actual, golden.values(key).data);
-    deviations.push({ at: `${key} (${mode})`, quantity, deviation, tolerance: tolerances[quantity] });
+  const compare = (key: string, actual: ArrayLike<number>): void => {
+    deviations.push(compared(`${key} (${mode})`, quantityOf(key), actual, golden.values(key).data, tolerances));
   };
   try {
     for (let iteration = 0; iteration < ITERATIONS; iteration++) {
@@ -33,7 +33,7 @@ export function replayTraining(
         ['generator', 'G'],
       ] as const) {
         const loss = runStep(golden, program, step, lod, iteration);
-        compare(`${from}/${network}_loss_mean`, 'losses', [loss]);
+        compare(`${from}/${network}_loss_mean`, [loss]);
       }
     }
     compareState(golden, program, at, compare);
@@ -45,9 +45,9 @@ export function replayTraining(
 
 /** A program at that level with the case's weights, the average equal to the generator and the moments zero. */
 function startProgram(golden: GoldenCase, lod: number, mode: ProgramDefinition['mode']): Program {
-  const { shape, loss, optimizer, averagingDecay } = golden;
-  const options = { shape, loss, optimizer, averagingDecay, precision: 'Float32', mirrorAugment: false } as const;
-  const resolution = shape.resolution / 2 ** Math.floor(lod);
+  const { shape, shapeD, loss, optimizer, averagingDecay } = golden;
+  const options = { shape, shapeD, loss, optimizer, averagingDecay, precision: 'Float32', mirrorAugment: false } as const;
+  const resolution = resolutionAt(shape, lod);
   const minibatch = golden.values(`train_lod${lod}/it0/in/latD`).shape[0] ?? 0;
   const definition = trainingProgram(options, { resolution, minibatch, fading: lod % 1 > 0 }, mode);
   const program = compileProgram(definition);
@@ -64,17 +64,17 @@ function runStep(golden: GoldenCase, program: Program, step: 'discriminator' | '
   const scalars = tf.tidy(() => {
     const input = `train_lod${lod}/it${iteration}/in`;
     const { shape, optimizer, learningRate } = golden;
-    const level = levelOf(shape, lod);
+    const rates = adamFeeds(optimizer, learningRate, iteration);
     const feeds: Feeds = {
       latents: goldenTensor(golden, `${input}/lat${network}`),
       ...(shape.labelSize > 0 ? { labels: goldenTensor(golden, `${input}/lab${network}`) } : {}),
-      ...(level.fade ? { fade: level.fade } : {}),
-      learningRate: tf.scalar(learningRate),
-      beta1Power: tf.scalar(optimizer.beta1 ** (iteration + 1)),
-      beta2Power: tf.scalar(optimizer.beta2 ** (iteration + 1)),
+      ...fadeFeed(lod),
+      learningRate: tf.scalar(rates.learningRate),
+      beta1Power: tf.scalar(rates.beta1Power),
+      beta2Power: tf.scalar(rates.beta2Power),
       ...(step === 'discriminator'
         ? {
-            reals: pixelsBeforeFade(currentImages(goldenTensor<tf.Rank.R4>(golden, `${input}/reals`), level.resolution), lod % 1),
+            reals: pixelsBeforeFade(currentImages(goldenTensor<tf.Rank.R4>(golden, `${input}/reals`), resolutionAt(shape, lod)), lod % 1),
             mixing: goldenTensor(golden, `${input}/u`),
           }
         : {}),
@@ -99,22 +99,25 @@ function pixelsBeforeFade(faded: tf.Tensor4D, fade: number): tf.Tensor4D {
   return rounded.reshape([n, height, width, channels]);
 }
 
-/** Variables that the program of this resolution leaves out keep their initial value, and their moments are zero. */
-function compareState(
-  golden: GoldenCase,
-  program: Program,
-  at: string,
-  compare: (key: string, quantity: Quantity, actual: ArrayLike<number>) => void,
-): void {
+/**
+ * Variables that the program of this resolution leaves out keep their initial value, and their moments are zero. The reference keeps
+ * the powers of Adam's betas beside the moments: those that its next update would take.
+ */
+function compareState(golden: GoldenCase, program: Program, at: string, compare: (key: string, actual: ArrayLike<number>) => void): void {
   const state = program.read();
+  const next = adamFeeds(golden.optimizer, golden.learningRate, ITERATIONS);
   for (const network of ['G', 'D'] as const) {
+    for (const beta of ['beta1', 'beta2'] as const) {
+      const key = `${at}/adam_${beta}_power/${network}`;
+      if (golden.has(key)) compare(key, [next[`${beta}Power`]]);
+    }
     for (const name of golden.weightNames[network]) {
       const initial = golden.values(`weights/${network}/${name}`).data;
       const zeros = new Float32Array(initial.length);
-      compare(`${at}/after/${network}/${name}`, 'weightsTrained', state.get(`${network}/${name}`) ?? initial);
-      compare(`${at}/adam_m/${network}/${name}`, 'adamMoments', state.get(`adam_m/${network}/${name}`) ?? zeros);
-      compare(`${at}/adam_v/${network}/${name}`, 'adamMoments', state.get(`adam_v/${network}/${name}`) ?? zeros);
-      if (network === 'G') compare(`${at}/after/Gs/${name}`, 'weightsAveraged', state.get(`Gs/${name}`) ?? initial);
+      compare(`${at}/after/${network}/${name}`, state.get(`${network}/${name}`) ?? initial);
+      compare(`${at}/adam_m/${network}/${name}`, state.get(`adam_m/${network}/${name}`) ?? zeros);
+      compare(`${at}/adam_v/${network}/${name}`, state.get(`adam_v/${network}/${name}`) ?? zeros);
+      if (network === 'G') compare(`${at}/after/Gs/${name}`, state.get(`Gs/${name}`) ?? initial);
     }
   }
 }

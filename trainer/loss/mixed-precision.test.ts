@@ -34,9 +34,9 @@ function evaluate(precision: Precision, shape: NetworkShape, resolution: number,
     const mixing = tf.abs(numbers([4, 1, 1, 1], 4)) as tf.Tensor4D;
     const [D, G] = withPrecision(precision, () => [
       lossAndGradients(weightsD, (weights) =>
-        discriminatorLoss(shape, LOSS_DEFAULTS, pick(weightsG), pick(weights), { ...input, reals, mixing }),
+        discriminatorLoss({ G: shape, D: shape }, LOSS_DEFAULTS, pick(weightsG), pick(weights), { ...input, reals, mixing }),
       ),
-      lossAndGradients(weightsG, (weights) => generatorLoss(shape, LOSS_DEFAULTS, pick(weights), pick(weightsD), input)),
+      lossAndGradients(weightsG, (weights) => generatorLoss({ G: shape, D: shape }, LOSS_DEFAULTS, pick(weights), pick(weightsD), input)),
     ]);
     for (const term of Object.values({ ...D.terms, ...G.terms })) assert.ok(!isBFloat16(term));
     const gradients = [...Object.entries(D.gradients).map(prefixed('D')), ...Object.entries(G.gradients).map(prefixed('G'))];

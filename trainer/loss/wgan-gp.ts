@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { LossOptions } from '../../crds/run.ts';
 import { discriminator, prepareDiscriminator } from '../networks/discriminator.ts';
 import { type GeneratorInput, generator } from '../networks/generator.ts';
-import type { NetworkShape, Weights } from '../networks/weights.ts';
+import type { NetworkShapes, Weights } from '../networks/weights.ts';
 import { withoutGradient } from '../ops/without-gradient.ts';
 
 /** `reals` [N, r, r, C] in [-1, 1] at the current resolution, faded as the images of G are; `mixing` [N, 1, 1, 1] in [0, 1). */
@@ -29,21 +29,21 @@ export type GeneratorTerms = { readonly fakeScores: tf.Tensor2D; readonly labelP
  * pixels are shared by k^2 of theirs at a resolution k times lower: its norm is k times smaller than that of the images given.
  */
 export function discriminatorLoss(
-  shape: NetworkShape,
+  shapes: NetworkShapes,
   loss: LossOptions,
   weightsG: Weights,
   weightsD: Weights,
   input: DiscriminatorLossInput,
 ): { readonly loss: tf.Scalar; readonly terms: DiscriminatorTerms } {
   const { reals, mixing, labels } = input;
-  const judge = prepareDiscriminator(shape, weightsD, input);
-  const fakes = withoutGradient(() => generator(shape, weightsG, input));
+  const judge = prepareDiscriminator(shapes.D, weightsD, input);
+  const fakes = withoutGradient(() => generator(shapes.G, weightsG, input));
   const real = judge(reals);
   const fake = judge(fakes);
   const mixed = tf.add(reals, tf.mul(tf.sub(fakes, reals), mixing));
   // The sum of all scores is differentiated: minibatch statistics couple the samples, and the reference includes that.
   const { value: mixedScores, grad } = tf.valueAndGrad((x: tf.Tensor) => judge(x as tf.Tensor4D).scores)(mixed);
-  const mixedNorms = tf.mul(tf.sqrt(tf.sum(tf.square(grad), [1, 2, 3])), input.resolution / shape.resolution) as tf.Tensor1D;
+  const mixedNorms = tf.mul(tf.sqrt(tf.sum(tf.square(grad), [1, 2, 3])), input.resolution / shapes.D.resolution) as tf.Tensor1D;
   const gradientPenalty = tf.square(tf.sub(mixedNorms, loss.wganTarget));
   const epsilonPenalty = tf.square(real.scores);
 
@@ -70,13 +70,13 @@ export function discriminatorLoss(
 
 /** The mean over the minibatch of -D(fake) + weight CE(fake). */
 export function generatorLoss(
-  shape: NetworkShape,
+  shapes: NetworkShapes,
   loss: LossOptions,
   weightsG: Weights,
   weightsD: Weights,
   input: GeneratorInput,
 ): { readonly loss: tf.Scalar; readonly terms: GeneratorTerms } {
-  const fake = discriminator(shape, weightsD, generator(shape, weightsG, input), input);
+  const fake = discriminator(shapes.D, weightsD, generator(shapes.G, weightsG, input), input);
   const terms: GeneratorTerms = {
     fakeScores: fake.scores,
     ...(input.labels && fake.labels ? { labelPenaltyFakes: crossEntropy(input.labels, fake.labels) } : {}),

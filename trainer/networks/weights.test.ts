@@ -26,7 +26,7 @@ for (const name of GOLDEN_CASES) {
   test(`${name}: names, order and stored shapes of the weights are the reference's`, (t) => {
     const golden = goldenCase(t, name);
     if (!golden) return;
-    const specs = { G: generatorWeights(golden.shape), D: discriminatorWeights(golden.shape) };
+    const specs = { G: generatorWeights(golden.shape), D: discriminatorWeights(golden.shapeD) };
     for (const network of ['G', 'D'] as const) {
       assert.deepEqual(
         specs[network].map((spec) => spec.name),

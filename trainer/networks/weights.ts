@@ -6,6 +6,9 @@ import type { NetworkOptions } from '../../crds/run.ts';
 /** A network with every option filled in. `resolution` is the final one; `labelSize` is 0 without labels. */
 export type NetworkShape = NetworkOptions & { readonly resolution: number; readonly labelSize: number };
 
+/** Those of both networks. A run gives both the same options, the reference lets each have its own. */
+export type NetworkShapes = { readonly G: NetworkShape; readonly D: NetworkShape };
+
 /** Looks a stored weight up by its name. */
 export type Weights = (name: string) => tf.Tensor;
 

@@ -73,6 +73,10 @@ function commonFeeds({ options, random }: FeedSource, moment: Moment, network: '
 }
 
 /** Feeds of Adam; `updates` counts the network's since the last reset. */
-export function adamFeeds(optimizer: OptimizerOptions, learningRate: number, updates: number): HostFeeds {
+export function adamFeeds(
+  optimizer: OptimizerOptions,
+  learningRate: number,
+  updates: number,
+): Readonly<Record<'learningRate' | 'beta1Power' | 'beta2Power', number>> {
   return { learningRate, beta1Power: optimizer.beta1 ** (updates + 1), beta2Power: optimizer.beta2 ** (updates + 1) };
 }

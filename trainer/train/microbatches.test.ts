@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { LOSS_DEFAULTS, NETWORK_DEFAULTS, OPTIMIZER_DEFAULTS, type Precision } from '../../crds/run.ts';
 import { prepareBackend } from '../backend/backend.ts';
 import type { ProgramDefinition } from '../backend/program.ts';
-import { beyondTolerance, type Deviation, largestDeviation, NATIVE_TOLERANCES, type Quantity } from '../golden/deviations.ts';
+import { beyondTolerance, compared, type Deviation, largestDeviation, NATIVE_TOLERANCES, type Quantity } from '../golden/deviations.ts';
 import type { NetworkShape } from '../networks/weights.ts';
 import type { HostFeeds } from './host-step.ts';
 import { microbatches } from './microbatches.ts';
@@ -202,29 +202,30 @@ function feedsOf({ shape, mirrorAugment }: StepOptions, n: number, fading: boole
   return { discriminator, generator: common('G') };
 }
 
-const compared = (at: string, quantity: Quantity, a: ArrayLike<number>, b: ArrayLike<number>): Deviation => ({
-  at,
-  quantity,
-  deviation: largestDeviation(a, b),
-  tolerance: NATIVE_TOLERANCES[quantity],
-});
-
 function deviations(actual: Trained, expected: Trained): readonly Deviation[] {
   return [
     ...expected.scalars.map((scalars, i) =>
-      compared(`scalars ${i}`, 'losses', Object.values(actual.scalars[i] ?? {}), Object.values(scalars)),
+      compared(`scalars ${i}`, 'losses', Object.values(actual.scalars[i] ?? {}), Object.values(scalars), NATIVE_TOLERANCES),
     ),
     ...[...expected.afterFirst]
       .filter(([name]) => name.startsWith('adam_m/'))
       .map(([name, value]) =>
-        compared(name, name.startsWith('adam_m/G/') ? 'gradientsG' : 'gradientsD', actual.afterFirst.get(name) ?? [], value),
+        compared(
+          name,
+          name.startsWith('adam_m/G/') ? 'gradientsG' : 'gradientsD',
+          actual.afterFirst.get(name) ?? [],
+          value,
+          NATIVE_TOLERANCES,
+        ),
       ),
-    ...[...expected.afterLast].map(([name, value]) => compared(name, stateQuantity(name), actual.afterLast.get(name) ?? [], value)),
+    ...[...expected.afterLast].map(([name, value]) =>
+      compared(name, stateQuantity(name), actual.afterLast.get(name) ?? [], value, NATIVE_TOLERANCES),
+    ),
   ];
 }
 
 function stateQuantity(name: string): Quantity {
-  if (name.startsWith('adam_')) return 'adamMoments';
+  if (name.startsWith('adam_')) return name.startsWith('adam_m/') ? 'adamM' : 'adamV';
   return name.startsWith('Gs/') ? 'weightsAveraged' : 'weightsTrained';
 }
 

@@ -1,8 +1,8 @@
 /** The training program of one resolution and minibatch: its variables and its steps, ready to be compiled. */
 import type { ProgramDefinition } from '../backend/program.ts';
-import { discriminatorWeights, generatorWeights, type NetworkShape, usedWeights, type WeightSpec } from '../networks/weights.ts';
+import { discriminatorWeights, generatorWeights, type NetworkShapes, usedWeights, type WeightSpec } from '../networks/weights.ts';
 import { exampleFeeds } from './example-feeds.ts';
-import { microbatchOf, type ProgramKey, type StepName, type StepOptions } from './step-options.ts';
+import { microbatchOf, type ProgramKey, shapesOf, type StepName, type StepOptions } from './step-options.ts';
 import { gradientSteps, type NetworkWeights, sampleStep, updateSteps, wholeSteps } from './steps.ts';
 
 /**
@@ -18,7 +18,7 @@ import { gradientSteps, type NetworkWeights, sampleStep, updateSteps, wholeSteps
  * need the memory of the whole minibatch after all.
  */
 export function trainingProgram(options: StepOptions, key: ProgramKey, mode: ProgramDefinition['mode']): ProgramDefinition {
-  const all = weightsOf(options.shape, key);
+  const all = weightsOf(shapesOf(options), key);
   const inParts = microbatchOf(key) < key.minibatch;
   return {
     mode,
@@ -34,13 +34,13 @@ export function trainingProgram(options: StepOptions, key: ProgramKey, mode: Pro
   };
 }
 
-function weightsOf(shape: NetworkShape, key: ProgramKey): { readonly specs: NetworkWeights; readonly used: NetworkWeights } {
+function weightsOf(shapes: NetworkShapes, key: ProgramKey): { readonly specs: NetworkWeights; readonly used: NetworkWeights } {
   const upTo = (specs: readonly WeightSpec[]) => specs.filter(({ resolution }) => resolution <= key.resolution);
   const used = (specs: readonly WeightSpec[]) => {
     const names = new Set(usedWeights(specs, key.resolution, key.fading));
     return specs.filter(({ name }) => names.has(name));
   };
-  const specs = { G: upTo(generatorWeights(shape)), D: upTo(discriminatorWeights(shape)) };
+  const specs = { G: upTo(generatorWeights(shapes.G)), D: upTo(discriminatorWeights(shapes.D)) };
   return { specs, used: { G: used(specs.G), D: used(specs.D) } };
 }
 

@@ -1,10 +1,12 @@
 /** What a training step is compiled for, what its parts are called, and which scalars it reports. */
 import type { LossOptions, OptimizerOptions, Precision } from '../../crds/run.ts';
-import type { NetworkShape } from '../networks/weights.ts';
+import type { NetworkShape, NetworkShapes } from '../networks/weights.ts';
 
 /** What the steps of a run have in common. */
 export type StepOptions = {
   readonly shape: NetworkShape;
+  /** D's, where its options are not those of G. */
+  readonly shapeD?: NetworkShape;
   readonly loss: LossOptions;
   readonly optimizer: OptimizerOptions;
   /** Decay of the averaged generator, per D step. */
@@ -12,6 +14,8 @@ export type StepOptions = {
   readonly precision: Precision;
   readonly mirrorAugment: boolean;
 };
+
+export const shapesOf = ({ shape, shapeD = shape }: Pick<StepOptions, 'shape' | 'shapeD'>): NetworkShapes => ({ G: shape, D: shapeD });
 
 /** What a program is compiled for: shapes are fixed, and so is whether the previous resolution is blended in. */
 export type ProgramKey = {

@@ -8,7 +8,7 @@ import { discriminatorLoss, generatorLoss } from '../loss/wgan-gp.ts';
 import { generator } from '../networks/generator.ts';
 import type { Weights, WeightSpec } from '../networks/weights.ts';
 import { withPrecision } from '../ops/precision.ts';
-import { microbatchOf, type NetworkStep, type ProgramKey, scalarNames, type StepOptions } from './step-options.ts';
+import { microbatchOf, type NetworkStep, type ProgramKey, scalarNames, shapesOf, type StepOptions } from './step-options.ts';
 
 export type NetworkWeights = { readonly G: readonly WeightSpec[]; readonly D: readonly WeightSpec[] };
 
@@ -88,7 +88,7 @@ function discriminatorGradients(context: StepContext, weightsG: Readonly<Record<
   const weightsD = readAll(context, 'D', context.used.D);
   const { value, terms, gradients } = withPrecision(options.precision, () =>
     lossAndGradients(weightsD, (weights) =>
-      discriminatorLoss(options.shape, options.loss, pick(weightsG), pick(weights), {
+      discriminatorLoss(shapesOf(options), options.loss, pick(weightsG), pick(weights), {
         reals: images,
         mixing: feed(feeds, 'mixing') as tf.Tensor4D,
         ...commonFeeds(key, feeds),
@@ -104,7 +104,7 @@ function generatorGradients(context: StepContext, feeds: Feeds): LossGradients {
   const weightsD = readAll(context, 'D', used.D);
   const { value, terms, gradients } = withPrecision(options.precision, () =>
     lossAndGradients(weightsG, (weights) =>
-      generatorLoss(options.shape, options.loss, pick(weights), pick(weightsD), commonFeeds(key, feeds)),
+      generatorLoss(shapesOf(options), options.loss, pick(weights), pick(weightsD), commonFeeds(key, feeds)),
     ),
   );
   return { scalars: scalarsOf(context, 'generator', value, terms), gradients };
