@@ -22,7 +22,7 @@ async function main(files: readonly string[]): Promise<number> {
   try {
     if (files.length === 0) throw new PgganError('UsageInvalid', 'name at least one golden file: npm run golden -- FILE.safetensors...');
     const backend = await prepareBackend({ threads: THREADS, warn: (message) => process.stderr.write(`${message}\n`) });
-    const reports = files.map((file) => report(file, backend));
+    const reports = files.map((file) => reported(file, backend));
     process.stdout.write(`${JSON.stringify(reports, undefined, 2)}\n`);
     return reports.every(({ ok }) => ok) ? EXIT.complete : 1;
   } catch (thrown) {
@@ -32,7 +32,17 @@ async function main(files: readonly string[]): Promise<number> {
   }
 }
 
-/** What one file gave: the largest absolute deviation of each quantity, with its tolerance, and every comparison that exceeds it. */
+/** What one file gave, or why it gave nothing: the files after it are replayed all the same. */
+function reported(file: string, backend: Backend) {
+  try {
+    return report(file, backend);
+  } catch (thrown) {
+    const error = asError(thrown);
+    return { file, ok: false, error: error instanceof PgganError ? `${error.code}: ${error.message}` : error.message };
+  }
+}
+
+/** The largest deviation of each quantity, with its tolerance, and every comparison that exceeds it. */
 function report(file: string, backend: Backend) {
   const golden = readGoldenCase(readFileSync(file), file);
   const tolerances = backend.kind === 'native' ? NATIVE_TOLERANCES : WASM_TOLERANCES;
