@@ -62,6 +62,9 @@ export function quantityOf(key: string): Quantity {
   return /\/adam_beta[12]_power\//.test(key) ? 'adamPowers' : 'scores';
 }
 
+/** Of v: smaller ones are squares of what is left where terms cancel (the last bias of D), whose relative error says nothing. */
+const CANCELLED = 1e-7;
+
 /** Compares a tensor with what is expected of it, under its quantity's measure. */
 export function compared(
   at: string,
@@ -71,7 +74,7 @@ export function compared(
   tolerances: Tolerances,
 ): Deviation {
   const largest = largestDeviation(actual, expected);
-  const deviation = quantity === 'adamV' && largest > 0 ? largest / largestValue(expected) : largest;
+  const deviation = quantity === 'adamV' && largest > 0 ? largest / Math.max(largestValue(expected), CANCELLED) : largest;
   return { at, quantity, deviation, tolerance: tolerances[quantity] };
 }
 
