@@ -16,8 +16,8 @@ export function makeControlGroups(name: string): void {
 }
 
 /**
- * Has the kernel kill a process for want of memory: limits its group to little more than it takes, and brings in a stranger who takes the rest and
- * cannot be killed for it. What the process's owner says of its limit stays as it is. Returns when it has ended.
+ * Has the kernel kill a process for want of memory: limits its group to little more than it takes, and brings in a stranger who takes the rest, and
+ * less than the process, which is therefore the one to be killed. What its owner says of its limit stays as it is. Returns when it has ended.
  */
 export async function exhaustMemory(pid: number): Promise<void> {
   const group = join(GROUPS, ...memoryGroupOf(pid));
@@ -36,7 +36,6 @@ export async function exhaustMemory(pid: number): Promise<void> {
 const MARGIN_BYTES = 64 << 20;
 const STRANGER = `
 const { writeFileSync } = require('node:fs');
-writeFileSync('/proc/self/oom_score_adj', '-1000');
 writeFileSync(process.argv[1], String(process.pid));
 const held = [];
 setInterval(() => held.push(Buffer.alloc(16 << 20, 1)), 20);`;
