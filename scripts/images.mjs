@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, '..');
 /** For tests, which say themselves that they lack an image; with CI=true that is a failure here as well. */
 const WHERE_POSSIBLE = '--where-possible';
 const VERIFY = '--verify';
-const SETUP = ['setup', 'cache', 'reason', 'libtensorflow'].map((name) => `scripts/${name}.mjs`);
+const SETUP = ['setup', 'cache', 'reason', 'libtensorflow', 'images'].map((name) => `scripts/${name}.mjs`);
 const SHARED = ['package.json', 'package-lock.json', '.npmrc', '.dockerignore', ...SETUP, 'scripts/image', 'crds'];
 /** `inputs` are all files beside the Dockerfile that can change the image; `context` is what its Dockerfile copies from, the checkout by default. */
 const IMAGES = {
@@ -51,11 +51,11 @@ function refuseUnpinned(base) {
   throw new Error(`BUILD_BASE is ${base}, which may become another image: name it by digest, as in ${base.replace(/@.*/, '')}@sha256:...`);
 }
 
-/** Builds it once more with nothing of earlier builds but their base. */
+/** Builds it once more. */
 function refuseOther(name, archive, tag) {
   const again = `${archive}.again`;
   try {
-    build(name, again, tag, ['--no-cache']);
+    build(name, again, tag);
     const [first, second] = [archive, again].map((file) => JSON.parse(readFileSync(`${file}.json`, 'utf8')));
     if (first.digest === second.digest) return log(`${tag} was built twice: ${first.digest}`);
     const layers = first.layers.flatMap((layer, index) => (layer === second.layers[index] ? [] : [index + 1]));
@@ -67,7 +67,7 @@ function refuseOther(name, archive, tag) {
   }
 }
 
-function build(name, archive, tag, more = []) {
+function build(name, archive, tag) {
   const { dockerfile, target, context = '.' } = IMAGES[name];
   const base = buildBase();
   // Of a build that was interrupted.
@@ -79,6 +79,8 @@ function build(name, archive, tag, more = []) {
   buildah([
     'bud',
     '--layers',
+    // A layer of an earlier build has the times of an earlier commit.
+    '--no-cache',
     '--quiet',
     '--identity-label=false',
     `--timestamp=${seconds}`,
@@ -87,7 +89,6 @@ function build(name, archive, tag, more = []) {
     ...(target === undefined ? [] : [`--target=${target}`]),
     ...Object.entries({ BUILD_BASE: base, VERSION: version, REVISION: revision }).map(([key, value]) => `--build-arg=${key}=${value}`),
     ...mountsOf(),
-    ...more,
     `--tag=${tag}`,
     join(root, context),
   ]);
