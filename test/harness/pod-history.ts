@@ -94,12 +94,18 @@ async function watchEach(
   namespace: string,
   onChange: (pod: Pod, gone: boolean) => void,
 ): Promise<{ assertWhole(): void }> {
-  const { resourceVersion } = await kube.list(PODS, { namespace });
+  const listed = await kube.list(PODS, { namespace });
   const stop = new AbortController();
+  let { resourceVersion } = listed;
   const watch = async (): Promise<void> => {
-    const query = { namespace, resourceVersion, timeoutSeconds: HOUR, idleSeconds: HOUR };
-    for await (const { type, object } of kube.watch(PODS, query, { signal: stop.signal }))
-      if (type !== 'BOOKMARK') onChange(object, type === 'DELETED');
+    // Servers end watches when they like to. Whoever goes on from the last change has missed none, or is refused (410).
+    while (!stop.signal.aborted) {
+      const query = { namespace, resourceVersion, timeoutSeconds: HOUR, idleSeconds: HOUR };
+      for await (const { type, object } of kube.watch(PODS, query, { signal: stop.signal })) {
+        resourceVersion = object.metadata?.resourceVersion ?? resourceVersion;
+        if (type !== 'BOOKMARK') onChange(object, type === 'DELETED');
+      }
+    }
   };
   let failure: unknown;
   void watch().then(
