@@ -1,6 +1,7 @@
 /** What a person has before the first step: a cluster with a node, a MinIO behind TLS outside of it, and real radiographs. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { image } from '../harness/images.ts';
 import { type NodeCluster, serviceOf, startNodeCluster } from '../harness/node-cluster.ts';
@@ -66,6 +67,9 @@ export const configMap = (name: string, data: Readonly<Record<string, string>>):
   metadata: { name, namespace: NAMESPACE },
   data,
 });
+
+/** Where the dataset of a test is made, before it is uploaded. */
+export const datasetOf = ({ folder }: Workspace): string => join(folder, 'chests');
 
 export const secret = (name: string, accessKey: string, secretKey: string): object => ({
   apiVersion: 'v1',
