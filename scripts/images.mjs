@@ -120,7 +120,10 @@ function unpackedSize(tag) {
 
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
 
-const inputsOf = (name) => [IMAGES[name].dockerfile, ...IMAGES[name].inputs];
+/** Tests and their helpers are in no image: a commit that changes nothing else makes no other one. */
+const TESTS = ['**/*.test.ts', '**/test-*'].map((pattern) => `:(exclude,glob)${pattern}`);
+
+const inputsOf = (name) => [IMAGES[name].dockerfile, ...IMAGES[name].inputs, ...TESTS];
 
 /** The commit that changed the inputs last, and its time; `-dirty` where they differ from it. */
 function lastChange(inputs) {
@@ -137,14 +140,12 @@ function keyOf(name) {
   const hash = createHash('sha256').update(`${process.env.BUILD_BASE ?? 'local'}\n${lastChange(inputs).revision}\n`);
   for (const file of list
     .split('\n')
-    .filter((path) => existsSync(join(root, path)) && isInput(path))
+    .filter((path) => path !== '' && existsSync(join(root, path)))
     .sort()) {
     hash.update(`${file}\n`).update(readFileSync(join(root, file)));
   }
   return hash.digest('hex').slice(0, 16);
 }
-
-const isInput = (path) => path !== '' && !/\.test\.ts$|\/test-[^/]*$/.test(path);
 
 if (process.argv[1] === import.meta.filename) {
   const names = process.argv.slice(2).filter((name) => ![WHERE_POSSIBLE, VERIFY].includes(name));
