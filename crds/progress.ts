@@ -70,6 +70,8 @@ const preflight = z.object({
   differences: z.array(z.string().max(256)).max(32).optional(),
   /** Images of the newest good checkpoint; 0 for a new run. */
   images: number,
+  /** That checkpoint; absent for a new run. */
+  checkpoint: checkpointRef.optional(),
   /** True when the newest checkpoint is at or past totalKimg. */
   complete: z.boolean(),
   /** Size of the dataset file per resolution, to size a pod's scratch space. */

@@ -25,7 +25,7 @@ export const ALERTS: readonly Alert[] = [
     expr: `max by (${OBJECT}, reason) (pggan_training_reason) and on (${OBJECT}) pggan_training_condition{condition="Stalled"} == 1`,
     for: '5m',
     summary: `${TRAINING} waits for a person: {{ $labels.reason }}`,
-    description: 'Nothing goes on before somebody acts. The message of its condition Stalled says what to do.',
+    description: 'It waits for somebody to act. The message of its condition Stalled says what to do, or what it waits for.',
   },
   {
     name: 'SynthesisJobStalled',
@@ -33,7 +33,7 @@ export const ALERTS: readonly Alert[] = [
     expr: `max by (${OBJECT}, reason) (pggan_synthesisjob_reason) and on (${OBJECT}) pggan_synthesisjob_condition{condition="Stalled"} == 1`,
     for: '5m',
     summary: 'SynthesisJob {{ $labels.namespace }}/{{ $labels.name }} waits for a person: {{ $labels.reason }}',
-    description: 'Nothing goes on before somebody acts. The message of its condition Stalled says what to do.',
+    description: 'It waits for somebody to act. The message of its condition Stalled says what to do, or what it waits for.',
   },
   {
     name: 'PGGANTrainingDiverging',

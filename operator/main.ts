@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { createOperator } from './operate.ts';
 import { createKube } from './kube/client.ts';
 import { connectionOf } from './kube/connection.ts';
+import { writesWhile } from './kube/leading.ts';
 import { createElection } from './kube/lease.ts';
 import { refOf } from './kube/resource.ts';
 import { type Flags, numberOf, withFlags } from './flags.ts';
@@ -25,8 +26,14 @@ kubeconfig.loadFromDefault();
 const kube = createKube(await connectionOf(kubeconfig), { userAgent: 'pggan-operator', onRequest: (report) => metrics.requested(report) });
 
 const instance = `${hostname()}_${randomUUID()}`;
-const operator = createOperator({
+const election = createElection({
   kube,
+  lease: refOf(flags.lease),
+  identity: instance,
+  onError: (error) => log.warn({ err: error }, 'the lease could not be renewed'),
+});
+const operator = createOperator({
+  kube: writesWhile(() => election.mayAct(), kube),
   log,
   metrics,
   instance,
@@ -39,12 +46,6 @@ const operator = createOperator({
   pollSeconds: numberOf(flags.pollSeconds),
   podProxy: flags.podProxy,
   namespaces: flags.namespace,
-});
-const election = createElection({
-  kube,
-  lease: refOf(flags.lease),
-  identity: instance,
-  onError: (error) => log.warn({ err: error }, 'the lease could not be renewed'),
 });
 metrics.leader(() => election.mayAct());
 

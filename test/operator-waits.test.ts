@@ -79,6 +79,74 @@ test('a quota that refuses its Jobs is said at its acceptance, and nothing is ma
   await madeAfterAll(at, TRAININGS, 'x', 'x-preflight');
 });
 
+test('a webhook that the API server cannot reach is said, in its words, and no Job is made until it can', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { plane, kube, namespace } = at;
+  const hooks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+  const hook = {
+    name: 'vjob.queue.test',
+    clientConfig: { url: 'https://127.0.0.1:9/jobs' },
+    rules: [{ apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['jobs'] }],
+    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+    failurePolicy: 'Fail',
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1'],
+  };
+  const kind = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' };
+  await plane.admin.send('POST', hooks, { ...kind, metadata: { name: namespace }, webhooks: [hook] });
+  const lift = () => plane.admin.send('DELETE', `${hooks}/${namespace}`);
+  try {
+    await until(async () => {
+      // A server takes a configuration up some moments after it was stored.
+      const job = {
+        metadata: { namespace, name: 'probe' },
+        spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+      };
+      const error: unknown = await kube.create(JOBS, job, { dryRun: true }).catch((thrown: unknown) => thrown);
+      return isKubeError(error, 'WebhookAway');
+    });
+    await create(at, 'x');
+    await until(async () => (await reasonOf(at, 'x')) === 'JobRefused');
+    const { status } = await kube.get(TRAININGS, { namespace, name: 'x' });
+    const { message = '' } = status?.conditions?.find(({ type }) => type === 'Stalled') ?? {};
+    assert.match(message, /x-preflight would be refused: .*failed calling webhook "vjob.queue.test"/);
+    assert.equal(await find(at, 'x-preflight'), undefined);
+  } finally {
+    await lift();
+  }
+  await madeAfterAll(at, TRAININGS, 'x', 'x-preflight');
+});
+
+/** The run folder that a Job starts from, as its run document names it. */
+const startsFrom = (job: Job | undefined): string | undefined =>
+  /[^"\\]*\/source(?=\\*")/.exec(JSON.stringify(job?.spec?.template?.spec))?.[0];
+
+test('a run that has begun from another one goes on, whatever becomes of that one', async (t) => {
+  const at = await stage(t);
+  if (!at) return;
+  const { kube, namespace } = at;
+  const spec = SPEC as unknown as StoredTraining['spec'];
+  // Left alone by this operator, so that the test can say when it has succeeded.
+  const source = { metadata: { namespace, name: 'source' }, spec: { ...spec, managedBy: 'kueue.x-k8s.io/multikueue' } };
+  await kube.create(TRAININGS, source);
+  await kube.create(TRAININGS, { metadata: { namespace, name: 'fork' }, spec: { ...spec, initFrom: { trainingRef: { name: 'source' } } } });
+  await until(async () => (await reasonOf(at, 'fork')) === 'WaitingForSource');
+  const condition = { type: 'Succeeded', status: 'True', reason: 'Complete', message: 'm', lastTransitionTime: '2030-01-01T00:00:00Z' };
+  await kube.patch(TRAININGS, { namespace, name: 'source' }, { merge: { status: { conditions: [condition] } } }, { subresource: 'status' });
+  await until(async () => (await find(at, 'fork-preflight')) !== undefined);
+  const before = await find(at, 'fork-preflight');
+  assert.ok(startsFrom(before));
+
+  await kube.delete(TRAININGS, { namespace, name: 'source' });
+  await kube.delete(JOBS, { namespace, name: 'fork-preflight' }, { propagation: 'Background' });
+  await until(async () => {
+    const made = await find(at, 'fork-preflight');
+    return made !== undefined && made.metadata?.uid !== before?.metadata?.uid;
+  });
+  assert.equal(startsFrom(await find(at, 'fork-preflight')), startsFrom(before));
+});
+
 test('a SynthesisJob whose Job is refused says so, once, and stays so until it is not', async (t) => {
   const at = await stage(t);
   if (!at) return;

@@ -103,6 +103,11 @@ test('a training that is applied goes through preflight and every phase; killed 
     ],
   );
   assert.deepEqual(await created(plane, 'jobs', namespace), ['drawn-synthesis', 'tiny-4', 'tiny-8', 'tiny-preflight', 'tiny-preflight']);
+  assert.deepEqual(
+    [again.status?.checkpoint?.uri, again.status?.checkpoint?.digest],
+    [status?.checkpoint?.uri, status?.checkpoint?.digest],
+    'and images can be drawn from it',
+  );
 
   // Deleted with its run, it goes when the folder has gone; what is not its own stays.
   await run(['patch', 'pgt', 'tiny', '-n', namespace, '--type=merge', '-p', '{"spec":{"deletionPolicy":"DeleteRun"}}']);

@@ -73,6 +73,7 @@ export const trainingStatus = z.strictObject({
     .describe('Seconds that saving a checkpoint took last; the termination grace of the next Job covers it.'),
   fingerprint: text(64).optional().describe('SHA-256 of everything that decides the trained weights.'),
   image: text(512).optional().describe('Image of the trainer, fixed when the training was accepted.'),
+  initFromUri: text(1024).optional().describe('Run folder of the training that spec.initFrom names, fixed when this one began.'),
   failures: count.optional().describe('Pods that failed, over the whole run.'),
   resumes: count.optional().describe('Processes that went on from a checkpoint.'),
   disruptions: count

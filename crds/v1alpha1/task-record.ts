@@ -32,7 +32,7 @@ export const taskRecordFields = {
   storeFailure: z
     .strictObject({
       since: timestamp.describe('When the store was first missed.'),
-      images: images.describe('Images of the newest checkpoint by then.'),
+      images: images.describe('Images that the task had shown by then.'),
     })
     .optional()
     .describe('Since when the store has been out of reach, in one unbroken row of attempts.'),

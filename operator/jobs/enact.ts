@@ -137,9 +137,12 @@ async function mayCreate<T>({ kube, resource, object, podLabel }: Enactment<T>, 
   return unfinished(items).length === 0;
 }
 
-/** Answers to a create that trying again does not change: quota, policies, webhooks, what a cluster does not know. */
+/**
+ * Answers to a create that trying again at once does not change: quota, policies, webhooks, what a cluster does not know; also a webhook that is
+ * away, such as that of a queue whose controller is down.
+ */
 export function isRefusal(error: unknown): boolean {
-  return isKubeError(error, 'Forbidden', 'Invalid', 'BadRequest');
+  return isKubeError(error, 'Forbidden', 'Invalid', 'BadRequest', 'WebhookAway');
 }
 
 const SHOWN_SECONDS = 2;

@@ -2,7 +2,7 @@
 import { EXIT } from '../../crds/errors.ts';
 import type { PodFate } from '../training/observed.ts';
 import { QUEUE_LABEL } from './metadata.ts';
-import { failureOf, isDisrupted, podState } from './pods.ts';
+import { failureOf, isDisrupted, podState, runTakenIn } from './pods.ts';
 import type { Job, Pod } from './wire.ts';
 
 /**
@@ -18,7 +18,7 @@ export function fateOf(pod: Pod, { metadata, spec }: Job, now: Date): PodFate | 
   const held = spec?.suspend === true;
   const queued = metadata?.labels?.[QUEUE_LABEL] !== undefined;
   const asked = deleted || (held && !queued);
-  const stopped = failure?.exitCode === EXIT.stopped;
+  const stopped = failure?.exitCode === EXIT.stopped && runTakenIn(pod) === undefined;
   const preempted = going && held && queued && !deleted;
   const lost = !failure && podState(pod, now).kind === 'lost';
   const evicted = isDisrupted(pod) && (going || failure !== undefined);

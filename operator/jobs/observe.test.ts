@@ -129,11 +129,24 @@ test("a failure has the exit code of the pod that ended last, in the trainer's o
     state: 'Failed',
     failure: { code: 'StoreUnavailable', message: 'http://minio:9000 refuses the connection' },
   };
-  const first = pod({ phase: 'Failed', ...exit(1, { finishedAt: '2030-01-01T10:30:00Z' }) });
+  const first = pod({ phase: 'Failed', ...exit(75, { finishedAt: '2030-01-01T10:30:00Z' }) });
   const last = pod({ phase: 'Failed', ...exit(4, { finishedAt: '2030-01-01T11:00:00Z', message: `${JSON.stringify(document)}   ` }) });
-  const { failure, podsEnded, podsFailed } = only(job({ status: { failed: 1 } }), [last, first]);
+  const { failure, podsEnded, podsFailed } = only(job(), [last, first]);
   assert.deepEqual(failure, { exitCode: 4, outOfMemory: false, message: 'http://minio:9000 refuses the connection' });
-  assert.deepEqual([podsFailed, podsEnded], [1, 2], 'ends that the Job does not count are counted by their pods');
+  assert.deepEqual([podsFailed, podsEnded], [1, 2], 'ends that the Job does not count, or not yet, are counted by their pods');
+});
+
+test('a process that finds its run taken is no end of the run, no failure and no disruption: after a crash the lease has to run out first', () => {
+  const message = 's3://runs/x is being written by process 7 on node-1; if that process has died, the run is free in 41 s';
+  const document = { ...PROGRESS, state: 'Stopped', images: 0, attempt: 0, failure: { code: 'RunOwned', message } };
+  const crashed = pod({ phase: 'Failed', ...exit(139, { startedAt: '2030-01-01T10:30:00Z', finishedAt: '2030-01-01T11:00:00Z' }) });
+  const said = { startedAt: '2030-01-01T11:00:10Z', finishedAt: '2030-01-01T11:00:12Z', message: JSON.stringify(document) };
+  const waited = pod({ phase: 'Failed', ...exit(75, said) });
+  const crashedJob = job({ status: { failed: 1 } });
+  const { failure, podsEnded, runTaken, lastStartedAt } = only(crashedJob, [waited, crashed]);
+  assert.deepEqual([failure?.exitCode, podsEnded, runTaken], [139, 1, message]);
+  assert.equal(lastStartedAt, '2030-01-01T10:30:00Z');
+  assert.deepEqual(observedJobs(listed([crashedJob], [waited, crashed])).fates, []);
 });
 
 test('a pod without a document is told by the end of its log, or by what Kubernetes says of it', () => {

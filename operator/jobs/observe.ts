@@ -2,7 +2,7 @@
 import { asError, EXIT } from '../../crds/errors.ts';
 import type { JobFailure, JobState, JobTimes, ObservedJob, PodState, TerminatingPod } from '../training/observed.ts';
 import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
-import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, startedAt } from './pods.ts';
+import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, runTakenIn, startedAt } from './pods.ts';
 import { indexesOf, shardOf } from './shards.ts';
 import type { Job, Pod } from './wire.ts';
 
@@ -38,12 +38,21 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
   const { refusals, now } = listed;
   const uid = job.metadata?.uid ?? '';
   const own = podsOf(job, listed);
-  const ended = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
-  const podsFailed = job.status?.failed ?? 0;
+  const withoutSuccess = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
+  const last = withoutSuccess.at(-1);
+  const runTaken = last && runTakenIn(last);
+  const ended = withoutSuccess.filter((pod) => runTakenIn(pod) === undefined);
+  // Its controller gathers ends for a second before it counts them; what its podFailurePolicy ignores it never does.
+  const counted = ended.filter((pod) => !isDisrupted(pod) && failureOf(pod)?.exitCode !== EXIT.stopped && !pod.metadata?.deletionTimestamp);
+  const podsFailed = Math.max(job.status?.failed ?? 0, counted.length);
   const podsWithoutStore = withoutStore(job, ended);
   const state = stateOf(job, own, refusals.get(uid), now);
   const times = timesOf(job, own);
   const failure = whyEnded(job, ended);
+  const [lastStartedAt] = own
+    .flatMap((pod) => (runTakenIn(pod) === undefined ? (startedAt(pod) ?? []) : []))
+    .sort()
+    .toReversed();
   return {
     name: nameOf(job),
     uid,
@@ -52,12 +61,15 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
     deleting: job.metadata?.deletionTimestamp !== undefined,
     expires: job.spec?.ttlSecondsAfterFinished !== undefined,
     state,
+    inQueue: inQueue(job),
     createdAt: job.metadata?.creationTimestamp ?? '',
     ...(times && { times }),
     podsFailed,
     ...(podsWithoutStore > 0 && { podsWithoutStore }),
     // Ends that its Job does not count are seen as long as their pods are there.
     podsEnded: Math.max(podsFailed, ended.length),
+    ...(runTaken !== undefined && { runTaken }),
+    ...(lastStartedAt !== undefined && { lastStartedAt }),
     ...(failure && { failure }),
   };
 }
@@ -110,6 +122,8 @@ function taskOf<T>(job: Job, parse: (task: unknown) => T | undefined): T {
   }
 }
 
+const inQueue = ({ metadata }: Job): boolean => metadata?.labels?.[QUEUE_LABEL] !== undefined;
+
 function finishOf({ status }: Job) {
   return status?.conditions?.find(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True');
 }
@@ -120,7 +134,7 @@ function stateOf(job: Job, pods: readonly Pod[], refusal: string | undefined, no
     const finishedAt = job.status?.completionTime ?? end.lastTransitionTime ?? now.toISOString();
     return { kind: end.type === 'Complete' ? 'succeeded' : 'failed', finishedAt };
   }
-  if (job.spec?.suspend) return { kind: job.metadata?.labels?.[QUEUE_LABEL] === undefined ? 'suspended' : 'queued' };
+  if (job.spec?.suspend) return { kind: inQueue(job) ? 'queued' : 'suspended' };
   if (uncounted(job, pods).length > 0) return { kind: 'active', pod: { kind: 'running' } };
   return { kind: 'active', pod: liveliest(job, pods, refusal, now) };
 }
@@ -133,11 +147,12 @@ function uncounted({ status }: Job, pods: readonly Pod[]): readonly Pod[] {
 }
 
 /** A Job that goes on after it was suspended starts anew: pods that ended before are of an earlier start. */
-function timesOf({ metadata, spec, status }: Job, pods: readonly Pod[]): JobTimes | undefined {
+function timesOf(job: Job, pods: readonly Pod[]): JobTimes | undefined {
+  const { metadata, spec, status } = job;
   if (spec?.suspend) {
-    if (metadata?.labels?.[QUEUE_LABEL] === undefined) return undefined;
+    if (!inQueue(job)) return undefined;
     const stopped = status?.conditions?.find(({ type, status: is }) => type === 'Suspended' && is === 'True');
-    const since = stopped?.lastTransitionTime ?? metadata.creationTimestamp;
+    const since = stopped?.lastTransitionTime ?? metadata?.creationTimestamp;
     return since === undefined ? undefined : { kind: 'queued', since };
   }
   const at = status?.startTime;

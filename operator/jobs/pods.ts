@@ -1,4 +1,5 @@
 /** What a pod tells: whether it has ended and how, whether its node is lost, and why it does not start. */
+import type { ErrorCode } from '../../crds/errors.ts';
 import { type Progress, parseProgress } from '../../crds/progress.ts';
 import type { JobFailure, PodState } from '../training/observed.ts';
 import { TRAINER_CONTAINER } from './pod.ts';
@@ -19,7 +20,7 @@ export function endedAt(pod: Pod): string {
   return terminated(pod)?.finishedAt ?? times.sort().at(-1) ?? pod.metadata?.creationTimestamp ?? '';
 }
 
-/** When its container started; undefined before. */
+/** When its container started, ended or not; undefined before. */
 export function startedAt({ status }: Pod): string | undefined {
   const { running, terminated: ended } = status?.containerStatuses?.find(({ name }) => name === TRAINER_CONTAINER)?.state ?? {};
   return running?.startedAt ?? ended?.startedAt;
@@ -30,10 +31,7 @@ export function podState(pod: Pod, now: Date): Exclude<PodState, { kind: 'none' 
   const { deletionTimestamp } = pod.metadata ?? {};
   if (deletionTimestamp !== undefined && now.getTime() >= Date.parse(lostAt(deletionTimestamp)))
     return { kind: 'lost', since: deletionTimestamp };
-  if (pod.status?.phase === 'Running') {
-    const since = startedAt(pod);
-    return { kind: 'running', ...(since !== undefined && { startedAt: since }) };
-  }
+  if (pod.status?.phase === 'Running') return { kind: 'running' };
   const message = whyPending(pod);
   return { kind: 'pending', ...(message !== undefined && { message }) };
 }
@@ -53,6 +51,12 @@ export function failureOf(pod: Pod): JobFailure | undefined {
   return { ...(exitCode !== undefined && { exitCode }), outOfMemory, message: whyFailed(pod, exitCode, outOfMemory) };
 }
 
+/** What a process said that ended because another one may still write to its run, and did no work. The next one tries again. */
+export function runTakenIn(pod: Pod): string | undefined {
+  const failure = pod.status?.phase === 'Failed' ? lastDocument(pod)?.failure : undefined;
+  return failure?.code === ('RunOwned' satisfies ErrorCode) ? failure.message : undefined;
+}
+
 /** True for a pod that was evicted, preempted or lost with its node: nobody's failure. */
 export function isDisrupted({ status }: Pod): boolean {
   return status?.conditions?.some(({ type, status }) => type === 'DisruptionTarget' && status === 'True') ?? false;
@@ -69,8 +73,10 @@ export function lastDocument(pod: Pod): Progress | undefined {
 export function outsidePod<T extends Progress>(document: T): T;
 export function outsidePod(document: Progress): Progress {
   switch (document.kind) {
-    case 'preflight':
-      return document;
+    case 'preflight': {
+      const { checkpoint } = document;
+      return { ...document, ...(checkpoint && { checkpoint: outside(checkpoint) }) };
+    }
     case 'training': {
       const { checkpoint, resumedFrom } = document;
       return {

@@ -4,6 +4,7 @@ import { conditionsOf } from '../training/conditions.ts';
 import { verdict } from '../training/decision.ts';
 import type { TrainingObject } from '../training/expectation.ts';
 import type { Enacted } from './enact.ts';
+import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { Memory } from './attempts.ts';
 
 /** When a Job that was refused, or whose name was taken, is tried again. */
@@ -19,7 +20,12 @@ type Planned = {
 type Asking = {
   readonly metadata: TrainingObject['metadata'];
   readonly spec: { readonly suspend: boolean };
-  readonly status?: { readonly observedGeneration: number; readonly conditions: readonly Condition[] };
+  readonly status?: {
+    readonly observedGeneration: number;
+    readonly conditions: readonly Condition[];
+    readonly preflight?: TaskRecord;
+    readonly task?: TaskRecord;
+  };
 };
 
 /** The plan instead: nothing is done, and the refusal is what is said. */
@@ -29,10 +35,11 @@ export function refused<S extends object>(plan: { readonly status: S }, { metada
   return { actions: [], status: { ...plan.status, conditions }, lookAgainSeconds: REFUSED_SECONDS };
 }
 
-/** Whether the server is to be asked about the Jobs of a plan first: after an edit, and as long as one was refused. */
+/** Whether the server is to be asked about the Jobs of a plan first: before the first of all, after an edit, and as long as one was refused. */
 export function askFirst({ actions }: Planned, { metadata, status }: Asking, { suspicious }: Memory): boolean {
   const known = status?.conditions.find(({ type }) => type === 'Stalled')?.reason === JOB_REFUSED;
-  const due = status?.observedGeneration !== metadata.generation || known || suspicious;
+  const first = status?.preflight?.job === undefined && status?.task?.job === undefined;
+  const due = first || status?.observedGeneration !== metadata.generation || known || suspicious;
   return due && actions.some(({ kind }) => kind === 'createJob');
 }
 

@@ -3,7 +3,8 @@ import { asError } from '../../crds/errors.ts';
 
 /**
  * `Dropped` is a connection that broke before the answer was complete: a write may have happened. `Malformed` is an answer that is not what
- * the API promises. The others are reasons of the API (metav1.StatusReason), `Unavailable` stands for every other status of 500 and above.
+ * the API promises. `NotLeading` is a change that was not asked for, since another process
+ * may lead (leading.ts). `WebhookAway` is an admission webhook (failurePolicy Fail) that the server cannot reach. The others are reasons of the API (metav1.StatusReason), `Unavailable` stands for every other status of 500 and above.
  */
 export type KubeErrorCode =
   | 'AlreadyExists'
@@ -16,11 +17,13 @@ export type KubeErrorCode =
   | 'Malformed'
   | 'MethodNotAllowed'
   | 'NotFound'
+  | 'NotLeading'
   | 'Timeout'
   | 'TooManyRequests'
   | 'Unauthorized'
   | 'Unavailable'
-  | 'UnsupportedMediaType';
+  | 'UnsupportedMediaType'
+  | 'WebhookAway';
 
 export type KubeErrorDetails = {
   /** HTTP status; absent where there was no answer. */
@@ -71,7 +74,7 @@ export function asKubeError(thrown: unknown): KubeError {
 
 /** An answer that is not 2xx, or an ERROR line of a watch, as an error. `what` names the request. */
 export function errorOfStatus(what: string, httpStatus: number, status: ApiStatus, retryAfter?: string): KubeError {
-  const code = codeOf(httpStatus, status.reason);
+  const code = webhookIsAway(httpStatus, status) ? 'WebhookAway' : codeOf(httpStatus, status.reason);
   const seconds = status.details?.retryAfterSeconds ?? secondsOf(retryAfter);
   const causes = status.details?.causes ?? [];
   return new KubeError(code, `${what}: ${httpStatus} ${status.reason ?? code}: ${status.message ?? 'no message'}`, {
@@ -79,6 +82,11 @@ export function errorOfStatus(what: string, httpStatus: number, status: ApiStatu
     ...(seconds !== undefined && { retryAfterSeconds: seconds }),
     conflicts: causes.flatMap(({ reason, field }) => (reason === 'FieldManagerConflict' && field !== undefined ? [field] : [])),
   });
+}
+
+/** The API server answers 500 InternalError, as to everything that goes wrong in it; only its words tell (apiserver's webhook errors). */
+function webhookIsAway(httpStatus: number, { message }: ApiStatus): boolean {
+  return httpStatus === 500 && message !== undefined && /failed (calling|to call) webhook/.test(message);
 }
 
 function codeOf(status: number, reason: string | undefined): KubeErrorCode {

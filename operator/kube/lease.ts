@@ -1,7 +1,7 @@
 /**
  * Leader election on a coordination.k8s.io/v1 Lease, as client-go does it: at most one process acts at a time.
  * It survives clocks that disagree (no time that another machine wrote is ever compared with one of ours: a lease has expired when *we* have
- * seen it unchanged for its whole duration), a pause (mayAct() is asked at the moment of acting and knows when we last renewed), a server that
+ * seen it unchanged for its whole duration), a pause (mayAct() is asked at the moment of each change, by leading.ts, and knows when we last renewed), a server that
  * cannot be reached (the lease is given up seconds before anybody else may take it), writes whose answer was lost (every write is conditional
  * and what it did is read back), and being told to stop (the lease is released, so that the next one need not wait).
  */

@@ -18,6 +18,7 @@ export function observed<T>(job: LocalJob<T>): ObservedJob<T> {
     createdAt,
     podsFailed,
     podsEnded,
+    inQueue: false,
     state: stateOf(job),
     ...(failure && { failure }),
   };

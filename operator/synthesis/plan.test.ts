@@ -124,7 +124,13 @@ test('an edit reaches a Job of which no pod has run', () => {
 test('suspend stops an unqueued Job and deletes a queued one', () => {
   const seen = { ...NOTHING, training: TRAINED, jobs: [job({ kind: 'active', pod: { kind: 'running' } })] };
   assert.deepEqual(does(planSynthesis(synthesis({ suspend: true }), seen, NOW)), ['setSuspend']);
-  assert.deepEqual(does(planSynthesis(synthesis({ suspend: true, queue: { name: 'q' } }), seen, NOW)), ['deleteJob']);
+  const queued = { ...seen, jobs: [job({ kind: 'active', pod: { kind: 'running' } }, { inQueue: true })] };
+  assert.deepEqual(does(planSynthesis(synthesis({ suspend: true, queue: { name: 'q' } }), queued, NOW)), ['deleteJob']);
+  assert.deepEqual(
+    does(planSynthesis(synthesis({ suspend: true }), queued, NOW)),
+    ['deleteJob'],
+    'its queue was taken out of the spec since',
+  );
 });
 
 test('three kills for memory without an image between them end the Job and wait for a person; a retry makes another', () => {

@@ -4,7 +4,7 @@ import { taskDigest } from '../training/digest.ts';
 import { builtBefore, follow, outageFirst, rebuild } from '../training/follow.ts';
 import { lookAgain, previousPods } from '../training/lost-node.ts';
 import type { ObservedJob } from '../training/observed.ts';
-import { RETRY_ANNOTATION } from '../training/plan.ts';
+import { RETRY_ANNOTATION, stopped } from '../training/plan.ts';
 import { failedStall, memoryStall } from '../training/stall.ts';
 import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import { answer, count, failuresOf, NEW_RECORD, stateByJob } from '../training/task-record.ts';
@@ -62,11 +62,11 @@ function decide({ metadata, spec }: SynthesisObject, step: Step, seen: ObservedS
     const going = job && (job.state.kind === 'active' || job.state.kind === 'queued') ? [remove(job)] : [];
     return { verdict: verdict('stalled', record.stall.reason, record.stall.message), actions: going };
   }
-  if (spec.suspend) return suspended(spec.queue !== undefined, job);
+  if (spec.suspend) return suspended(job);
   if (job && builtBefore(job, step.digest)) return rebuild(job, []);
   const following = { record, deadlineSeconds: DEADLINE_SECONDS, running: () => ({ verdict: running(spec, seen) }), strays: [], now };
   const decision = job ? follow({ job, ...following }) : create({ metadata, spec }, step, name, seen, now);
-  return outageFirst(decision, record, DEADLINE_SECONDS, now);
+  return outageFirst(decision, record, job, DEADLINE_SECONDS, now);
 }
 
 function create(
@@ -120,11 +120,9 @@ function sourceOf(spec: SynthesisObject['spec'], { training }: ObservedSynthesis
   return { kind: 'ready', checkpointUri: training.checkpointUri };
 }
 
-function suspended(queued: boolean, job: Step['job']): Decision<SynthesisTask> {
+function suspended(job: Step['job']): Decision<SynthesisTask> {
   const said = verdict('suspended', 'Suspended', 'Stopped on request; set spec.suspend to false to go on.');
-  if (job?.state.kind !== 'active' && job?.state.kind !== 'queued') return { verdict: said, actions: [] };
-  if (queued) return { verdict: said, actions: [remove(job)] };
-  return { verdict: said, actions: [{ kind: 'setSuspend', name: job.name, uid: job.uid, suspend: true }] };
+  return { verdict: said, actions: job ? stopped(job) : [] };
 }
 
 function running(spec: SynthesisObject['spec'], seen: ObservedSynthesis): Decision<SynthesisTask>['verdict'] {
@@ -137,7 +135,7 @@ function remember({ spec, status }: SynthesisObject, seen: ObservedSynthesis, re
   const job = seen.jobs.find((candidate) => !candidate.deleting && candidate.uid !== before.dismissed);
   if (before.state === 'Complete') return { record: before, job, digest };
   const done = seen.progress.reduce((sum, { document }) => sum + document.done, 0);
-  const counted = job ? count(before, job, done, done) : before;
+  const counted = job ? count(before, job, { saved: done, shown: done, atWork: false }) : before;
   const stall = counted.stall ?? stallOf(counted, job, digest);
   const answered = stall ? retry || stall.digest !== digest : retry && job?.state.kind === 'failed';
   if (answered) return { record: answer(counted, job), job: undefined, digest };

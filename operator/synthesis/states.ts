@@ -47,6 +47,7 @@ export const job = (state: ObservedJob['state'], rest: Partial<ObservedJob<Synth
   deleting: false,
   expires: false,
   state,
+  inQueue: state.kind === 'queued',
   createdAt: NOW.toISOString(),
   podsFailed: 0,
   podsEnded: 0,

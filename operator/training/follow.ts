@@ -55,6 +55,8 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
   const waiting = `Job ${job.name} waits for its pod to start.`;
   switch (pod.kind) {
     case 'none': {
+      if (job.runTaken !== undefined)
+        return { verdict: verdict('waiting', 'RunOwned', `Job ${job.name} tries again until its run is free: ${job.runTaken}`) };
       const left = POD_PATIENCE_SECONDS - secondsSince(pod.since, now);
       if (left > 0) return { verdict: verdict('working', 'Scheduling', waiting), lookAgainSeconds: left };
       const words = pod.message ?? `kubectl events --for job/${job.name} has the server's words (quota, pod security)`;
@@ -81,16 +83,33 @@ function storeAway<T>({ job, record, deadlineSeconds, strays, now }: Following<T
   return left > 0 ? { verdict: said, actions: strays, lookAgainSeconds: left } : { verdict: said, actions: [...strays, remove(job)] };
 }
 
+/** A process that runs for as long has reached its store, though it tells nobody (OUTAGE_SECONDS of the trainer is 120). */
+const REACHED_SECONDS = 600;
+
 /**
  * An outage that has lasted beyond the deadline is over when work has gone on after it, not when the next Job tries again: its condition would
  * come and go with every try.
  */
-export function outageFirst<T>(decision: Decision<T>, { storeFailure }: TaskRecord, deadlineSeconds: number, now: Date): Decision<T> {
+export function outageFirst<T>(
+  decision: Decision<T>,
+  { storeFailure }: TaskRecord,
+  job: ObservedJob<unknown> | undefined,
+  deadlineSeconds: number,
+  now: Date,
+): Decision<T> {
   const { kind, message } = decision.verdict;
   const goesOn = kind === 'working' || kind === 'waiting';
   if (!storeFailure || !goesOn || secondsSince(storeFailure.since, now) < deadlineSeconds) return decision;
+  const runs = job?.state.kind === 'active' && job.state.pod.kind === 'running';
+  const left = runs && job.lastStartedAt !== undefined ? REACHED_SECONDS - secondsSince(job.lastStartedAt, now) : undefined;
+  if (left !== undefined && left <= 0) return decision;
   const text = `No pod has reached the store since ${storeFailure.since}; trying again: ${message}`;
-  return { ...decision, verdict: verdict('hindered', 'StoreUnavailable', text) };
+  const lookAgainSeconds = Math.min(left ?? Infinity, decision.lookAgainSeconds ?? Infinity);
+  return {
+    ...decision,
+    verdict: verdict('hindered', 'StoreUnavailable', text),
+    ...(Number.isFinite(lookAgainSeconds) && { lookAgainSeconds }),
+  };
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Ear } from '../progress/heard.ts';
 import type { TrainingObject } from './expectation.ts';
 import type { DeletionTask, Observed } from './observed.ts';
 import { lastProgress, observedJobs } from './source.ts';
+import type { StoredStatus } from './stored.ts';
 
 const DELETION: Component = 'deletion';
 
@@ -34,7 +35,7 @@ type Remembered = {
   readonly deletionRefused?: string;
 };
 
-export function lookAt({ metadata, spec }: TrainingObject, cluster: Cluster, ear: Ear, remembered: Remembered, now: Date): Look {
+export function lookAt({ metadata, spec, status }: TrainingObject, cluster: Cluster, ear: Ear, remembered: Remembered, now: Date): Look {
   const { foreign, refusals, deletionRefused } = remembered;
   const here = <T extends Listed['pods'][number] | Listed['jobs'][number]>(objects: readonly T[]): readonly T[] =>
     objects.filter((object) => object.metadata?.namespace === metadata.namespace);
@@ -56,7 +57,7 @@ export function lookAt({ metadata, spec }: TrainingObject, cluster: Cluster, ear
   const heard = live.map(({ metadata: pod }) => ear.heard(pod?.uid ?? ''));
   const progress = newest(listed, heard);
   const reachable = heard.map((one) => one.reachable).find((known) => known !== undefined);
-  const source = sourceOf({ metadata, spec }, cluster);
+  const source = sourceOf({ metadata, spec, ...(status && { status }) }, cluster);
   return {
     seen: {
       ...observedJobs(listed),
@@ -111,10 +112,12 @@ function settled(document: TrainingProgress): TrainingProgress {
   return rest;
 }
 
-/** The training that spec.initFrom names. */
-function sourceOf({ metadata, spec }: Pick<TrainingObject, 'metadata' | 'spec'>, { trainings }: Cluster) {
+/** The training that spec.initFrom names. Once a run has begun, what becomes of that training is no concern of it: run.json names the checkpoint. */
+function sourceOf({ metadata, spec, status }: TrainingObject, { trainings }: Cluster) {
   const name = spec.initFrom?.trainingRef?.name;
   if (name === undefined) return undefined;
+  const begunWith = status && (status as StoredStatus).initFromUri;
+  if (begunWith !== undefined) return { state: { name, ready: true, message: '' }, uri: begunWith };
   const source = trainings.get(`${metadata.namespace}/${name}`);
   const ready = isTrue(source?.status?.conditions, 'Succeeded');
   const message = source ? `PGGANTraining ${name} has not succeeded yet.` : `There is no PGGANTraining ${name} in this namespace yet.`;

@@ -26,7 +26,7 @@ export type PodState =
   | { readonly kind: 'none'; readonly since: string; readonly message?: string }
   /** A pod that is not placed or not started yet. */
   | { readonly kind: 'pending'; readonly message?: string }
-  | { readonly kind: 'running'; readonly startedAt?: string }
+  | { readonly kind: 'running' }
   /** Terminating for longer than its grace and a minute: its node is gone, and Kubernetes replaces nothing. */
   | { readonly kind: 'lost'; readonly since: string };
 
@@ -52,6 +52,8 @@ export type ObservedJob<T = Task> = {
   /** True once its ttlSecondsAfterFinished is set. */
   readonly expires: boolean;
   readonly state: JobState;
+  /** Whether a queue decides when it runs. */
+  readonly inQueue: boolean;
   readonly createdAt: string;
   /** Absent while it is suspended on request, and where nobody tells. */
   readonly times?: JobTimes;
@@ -59,8 +61,15 @@ export type ObservedJob<T = Task> = {
   readonly podsFailed: number;
   /** Those of them that are known to have found no store; absent where none is. */
   readonly podsWithoutStore?: number;
-  /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included. */
+  /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included; but none that found its run taken. */
   readonly podsEnded: number;
+  /**
+   * What the pod said that ended last, where it ended because another process may still write to the run: after a crash its lease has to run out
+   * first. Absent where none is.
+   */
+  readonly runTaken?: string;
+  /** When the newest of its processes started that are known of, whether or not it has ended; absent where none is, and where nobody tells. */
+  readonly lastStartedAt?: string;
   /** Of the pod that ended last without success. */
   readonly failure?: JobFailure;
 };

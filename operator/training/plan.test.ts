@@ -1,7 +1,7 @@
 /** plan() in stories: what becomes of a training, and what must never happen to it. The table of states is in operator/states.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plan } from './plan.ts';
+import { type Plan, plan } from './plan.ts';
 import { trainingObject } from './stored.ts';
 import type { Condition } from '../kube/conditions.ts';
 import { World } from './world.ts';
@@ -237,6 +237,7 @@ test('a trainer that waits for room says why; it is a stall after the deadline o
   assert.equal(find(waits(1_000_000), 'Stalled')?.reason, 'StoreFull');
 });
 
+const progressing = (world: World): string | undefined => find(world.status?.conditions ?? [], 'Progressing')?.reason;
 const statusOf = (world: World, type: string): string | undefined => find(world.status?.conditions ?? [], type)?.status;
 
 test('a pod that was told to end is looked at again when its node counts as lost: no event would tell', () => {
@@ -303,6 +304,76 @@ test('an outage beyond the deadline stays told while new Jobs try again, and end
   until(world, succeeded(world));
 });
 
+/** Of the second phase. */
+const outage = ({ status }: Plan) => status.phases.find(({ resolution }) => resolution === 8)?.storeFailure;
+
+test('an outage goes on while a document of an earlier phase is all there is, and ends when a process of its own phase is at work', () => {
+  const world = new World();
+  world.listen(true);
+  until(world, () => world.jobs.some(({ task, pod }) => task.kind === 'train' && task.resolution === 8 && pod));
+  world.listen(false);
+  world.end(4);
+  world.reconcile();
+  world.seconds += 40;
+  world.reconcile();
+  world.tick();
+  world.reconcile();
+  world.tick();
+  assert.ok(outage(world.reconcile()));
+  world.listen(true);
+  const seen = world.observe();
+  assert(seen.progress);
+  const { document } = seen.progress;
+  const told = (change: Partial<typeof document>, fresh: boolean) =>
+    outage(plan(world.training, { ...seen, progress: { ...seen.progress!, fresh, document: { ...document, ...change } } }, world.now));
+  assert.ok(told({ resolution: 4, images: document.images + 1 }, false), 'the last word of the phase before');
+  assert.ok(told({ images: 0, state: 'Starting' }, true), 'its own process, which has not opened its run yet');
+  assert.equal(told({ images: 0, state: 'Training' }, true), undefined);
+});
+
+test('a pod that answers nobody but has run for ten minutes has reached its store', () => {
+  const world = outOfReach();
+  until(world, () => world.jobs.some(({ pod }) => pod));
+  assert.equal(reason(world), 'StoreUnavailable');
+  const { lookAgainSeconds = 0 } = world.reconcile();
+  assert.ok(lookAgainSeconds > 0 && lookAgainSeconds <= 600);
+  world.seconds += 600;
+  world.reconcile();
+  assert.deepEqual([progressing(world), statusOf(world, 'Ready')], ['Training', 'True']);
+});
+
+test('after a crash the next processes find the run taken until its lease has run out: that is no third end in a row', () => {
+  const world = new World();
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.end(139);
+  for (let wait = 0; wait < 6; wait += 1) {
+    world.reconcile();
+    world.tick();
+    world.endTaken();
+  }
+  world.reconcile();
+  assert.deepEqual([progressing(world), statusOf(world, 'Stalled'), world.status?.failures], ['RunOwned', undefined, 1]);
+  until(world, succeeded(world));
+});
+
+test('a training that adopts a run knows its newest checkpoint, so that images can be drawn from it', () => {
+  const world = new World();
+  world.images = 7000;
+  until(world, succeeded(world));
+  assert.deepEqual(world.created, [{ kind: 'preflight' }]);
+  assert.equal(world.status?.checkpoint?.images, 7000);
+});
+
+test('suspension asks the Job, not the spec, whether a queue would undo it', () => {
+  const world = new World({ queue: { name: 'gpu' } });
+  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
+  world.edit({ queue: undefined, suspend: true });
+  assert.deepEqual(
+    world.reconcile().actions.map(({ kind }) => kind),
+    ['deleteJob'],
+  );
+});
+
 test('a training that is deleted says of its end and of its spec what it said before', () => {
   const done = new World();
   until(done, succeeded(done));
@@ -324,7 +395,7 @@ test('a training that is deleted says of its end and of its spec what it said be
 test('an edit that no training can follow is refused in its status, and what another writer told there is left to that writer', () => {
   const world = new World();
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
-  world.edit({ phases: [{ resolution: 16, minibatch: 7 }] });
+  world.edit({ phases: [{ resolution: 16, microbatch: 7 }] });
   const stored = { metadata: world.training.metadata, spec: world.training.spec, status: { ...world.status, progress: { resolution: 4 } } };
   const { status } = plan(trainingObject(stored), world.observe(), world.now);
   assert.equal(find(status.conditions, 'Stalled')?.reason, 'InvalidSpec');

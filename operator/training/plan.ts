@@ -47,7 +47,12 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   const { spec } = training;
   const step = ledger.current;
   if (training.metadata.deletionTimestamp !== undefined) return deleting(training, seen, now);
-  if (wanted.kind === 'invalid') return { verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')), actions: [] };
+  // What runs was started from a spec that was good; it is stopped all the same where that is asked for.
+  if (wanted.kind === 'invalid')
+    return {
+      verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')),
+      actions: spec.suspend ? seen.jobs.flatMap(stopped) : [],
+    };
   if (!step) return { verdict: verdict('succeeded', 'Complete', 'All phases are complete.'), actions: stop(seen, undefined) };
   const name = jobName(training.metadata.name, step.task);
   if (seen.conflicts.includes(name))
@@ -58,13 +63,13 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   const strays = stop(seen, step.job);
   if (step.record.stall)
     return { verdict: verdict('stalled', step.record.stall.reason, step.record.stall.message), actions: stop(seen, undefined) };
-  if (spec.suspend) return suspended(training, step, strays);
+  if (spec.suspend) return suspended(step, strays);
   const { job, record } = step;
   if (job && builtBefore(job, step.digest)) return rebuild(job, strays);
   const deadlineSeconds = spec.progressDeadlineSeconds;
   const running = (): Omit<Decision, 'actions'> => working(step.task, seen, deadlineSeconds, now);
   const decision = job ? follow({ job, record, deadlineSeconds, running, strays, now }) : create(training, step, name, strays, seen, now);
-  return outageFirst(decision, record, deadlineSeconds, now);
+  return outageFirst(decision, record, job, deadlineSeconds, now);
 }
 
 /** Foreground deletion of every unfinished Job but `keep`. */
@@ -75,15 +80,18 @@ function stop(seen: Observed, keep: ObservedJob | undefined): readonly Action[] 
   return unfinished.map(remove);
 }
 
-function suspended(training: TrainingObject, { job }: Step, strays: readonly Action[]): Decision {
-  const decision = (actions: readonly Action[]): Decision => ({
+function suspended({ job }: Step, strays: readonly Action[]): Decision {
+  return {
     verdict: verdict('suspended', 'Suspended', 'Stopped on request; set spec.suspend to false to go on.'),
-    actions: [...strays, ...actions],
-  });
-  if (job?.state.kind !== 'active' && job?.state.kind !== 'queued') return decision([]);
-  // A queue unsuspends its Jobs within seconds, so a queued one is deleted and created again on resume.
-  if (training.spec.queue !== undefined) return decision([remove(job)]);
-  return decision([{ kind: 'setSuspend', name: job.name, uid: job.uid, suspend: true }]);
+    actions: [...strays, ...(job ? stopped(job) : [])],
+  };
+}
+
+/** A queue unsuspends its Jobs within seconds, so a queued one is deleted and created again on resume. */
+export function stopped<T>(job: ObservedJob<T>): readonly Extract<Action<T>, { kind: 'deleteJob' | 'setSuspend' }>[] {
+  if (job.deleting || (job.state.kind !== 'active' && job.state.kind !== 'queued')) return [];
+  const { name, uid, inQueue } = job;
+  return inQueue ? [remove(job)] : [{ kind: 'setSuspend', name, uid, suspend: true }];
 }
 
 /** The next Job, as soon as nothing of this training's name is left that could still write. */

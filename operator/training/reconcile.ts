@@ -87,7 +87,7 @@ function asksForMore({ metadata, status }: TrainingObject): boolean {
 }
 
 /**
- * Before the first Job after its acceptance or an edit, and as long as one was refused, the server is asked about all Jobs: a quota or a policy
+ * Before the very first Job, before the first after an edit, and as long as one was refused, the server is asked about all Jobs: a quota or a policy
  * that refuses the last phase is met now, and not in a week.
  */
 async function tried(
@@ -106,8 +106,9 @@ async function tried(
   return refusal === undefined ? decided : refused(decided, training, refusal, now);
 }
 
-/** What plan() does not know: the trainer's image, fixed when the training was accepted, and whether its process answers. */
-function completed({ config }: Operating, training: TrainingObject, { reachable }: Look, { status }: Plan, now: Date): StoredStatus {
+/** What plan() does not know: the trainer's image and the run it starts from, fixed when it begins, and whether its process answers. */
+function completed({ config }: Operating, training: TrainingObject, look: Look, { status }: Plan, now: Date): StoredStatus {
+  const { reachable, initFromUri, seen } = look;
   const { image = imageFor(training.spec, config) } = factsOf(training, undefined);
   const accepted = status.conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
   const { generation } = training.metadata;
@@ -121,7 +122,8 @@ function completed({ config }: Operating, training: TrainingObject, { reachable 
       };
   const wanted = reachable === undefined ? [] : [{ ...answers, ...words, status: reachable ? 'True' : 'False' } as const];
   const conditions = [...status.conditions, ...transitioned(wanted, training.status?.conditions ?? [], now)];
-  return { ...status, conditions, ...(accepted && { image }) };
+  const begins = seen.source?.ready === true && initFromUri !== undefined;
+  return { ...status, conditions, ...(accepted && { image }), ...(begins && { initFromUri }) };
 }
 
 function factsOf(training: TrainingObject, look: Look | undefined): TrainingFacts {

@@ -5,7 +5,7 @@ import { processesOf } from './processes.ts';
 import { stallOf, UNREADABLE } from './stall.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import type { PhaseRecord, TrainingStatus } from './status.ts';
-import { answer, count, NEW_RECORD, stateByJob } from './task-record.ts';
+import { answer, count, type Done, NEW_RECORD, stateByJob } from './task-record.ts';
 import { waitOf } from './waits.ts';
 
 /** A task with its memory and, where there is one, its Job. Jobs that are being deleted, or whose failure was answered, are not shown. */
@@ -97,7 +97,7 @@ function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step
   const digest = fold.digest(task);
   if (before.state === 'Complete') return { task, record: before, job: jobOf(task, before, fold.seen), digest };
   const job = jobOf(task, before, fold.seen);
-  const counted = job ? count(before, job, images ?? 0, fold.seen.progress?.document.images ?? 0) : before;
+  const counted = job ? count(before, job, { saved: images ?? 0, ...workOf(task, job, fold.seen) }) : before;
   const stall = counted.stall ?? (job && stallOf(task, counted, job, fold.seen, digest));
   const answered = stall
     ? fold.retry || stall.digest !== digest || (stall.reason === UNREADABLE && counted.dismissed === undefined)
@@ -105,6 +105,14 @@ function step(task: Task, before: TaskRecord, fold: Fold, images?: number): Step
   if (answered) return { task, record: answer(counted, job), job: undefined, digest };
   const record: TaskRecord = { ...counted, ...(stall && { stall }), state: stateOf(counted, job, stall !== undefined, task) };
   return { task, record, job, digest };
+}
+
+/** A document of another phase tells nothing of this one, whose first process may not have reached the store yet. */
+function workOf(task: Task, { state }: ObservedJob, { progress }: Observed): Pick<Done, 'shown' | 'atWork'> {
+  if (task.kind !== 'train' || progress?.document.resolution !== task.resolution) return { shown: 0, atWork: false };
+  const { document, fresh } = progress;
+  const works = ['Training', 'FadingIn', 'Checkpointing'].includes(document.state) && document.waiting === undefined;
+  return { shown: document.images, atWork: fresh && works && state.kind === 'active' };
 }
 
 /** Complete is what has been recorded as such: a Job may end well before it reaches a totalKimg that was raised meanwhile. */

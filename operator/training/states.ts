@@ -101,11 +101,20 @@ export const STATES: readonly StateExample[] = [
   },
   {
     state: 'Edited, invalid',
-    when: 'a coming phase was given a minibatch that cannot be; the one that runs goes on',
+    when: 'a coming phase was given a microbatch that does not divide its minibatch; the one that runs goes on',
     health: 'failed',
     world: world((made) => {
       intoFirstPhase(made);
-      made.edit({ phases: [{ resolution: 16, minibatch: 7 }] });
+      made.edit({ phases: [{ resolution: 16, microbatch: 7 }] });
+    }),
+  },
+  {
+    state: 'Edited, invalid, suspended',
+    when: 'and was suspended: that holds for what runs',
+    health: 'failed',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.edit({ phases: [{ resolution: 16, microbatch: 7 }], suspend: true });
     }),
   },
   {
@@ -121,10 +130,10 @@ export const STATES: readonly StateExample[] = [
   },
   {
     state: 'Waits for its source',
-    when: 'the training that initFrom names has no checkpoint yet',
+    when: 'the training that initFrom names has not succeeded yet',
     health: 'working',
     world: world((made) => {
-      made.source = { name: 'other', ready: false, message: 'PGGANTraining other has no checkpoint yet.' };
+      made.source = { name: 'other', ready: false, message: 'PGGANTraining other has not succeeded yet.' };
       made.jobs = [];
     }),
   },
@@ -188,6 +197,18 @@ export const STATES: readonly StateExample[] = [
     when: 'for progressDeadlineSeconds; goes on when it gets one',
     health: 'failed',
     world: withoutPod(3600),
+  },
+  {
+    state: 'Run taken',
+    when: 'the process ended because another one may still write to the run; after a crash for a minute, until its lease has run out',
+    health: 'working',
+    world: world((made) => {
+      intoFirstPhase(made);
+      made.end(137);
+      made.reconcile();
+      made.tick();
+      made.endTaken();
+    }),
   },
   {
     state: 'Training',

@@ -6,7 +6,7 @@ import type { TrainingObject } from './expectation.ts';
 import type { TrainingStatus } from './status.ts';
 
 /** What this operator itself adds to the status that plan() writes. */
-export type StoredStatus = TrainingStatus & { readonly image?: string; readonly progress?: object };
+export type StoredStatus = TrainingStatus & { readonly image?: string; readonly initFromUri?: string; readonly progress?: object };
 
 /** The API server has checked the spec against its schema and filled in the defaults. */
 export type StoredTraining = KubeObject & { readonly spec: PGGANTrainingSpec; readonly status?: Partial<StoredStatus> };

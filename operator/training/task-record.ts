@@ -17,11 +17,18 @@ export function answer(record: TaskRecord, job: ObservedJob<unknown> | undefined
   return { ...rest, state: 'Pending', forgivenFailures: failuresOf(record), ...(uid !== undefined && { dismissed: uid }) };
 }
 
-/**
- * Counters of a Job are taken as they stand, never added up per event; a new uid files the old one's failures away.
- * `saved` and `shown` are what the work has come to: saved for good, and shown by a live process.
- */
-export function count(before: TaskRecord, job: ObservedJob<unknown>, saved: number, shown: number): TaskRecord {
+/** What the work of a task has come to, in images. */
+export type Done = {
+  /** Saved for good. */
+  readonly saved: number;
+  /** Shown by a process of this very task, live or ended. */
+  readonly shown: number;
+  /** Whether a process is at work at this moment, which is not before it has reached its store. */
+  readonly atWork: boolean;
+};
+
+/** Counters of a Job are taken as they stand, never added up per event; a new uid files the old one's failures away. */
+export function count(before: TaskRecord, job: ObservedJob<unknown>, done: Done): TaskRecord {
   const same = before.job?.uid === job.uid ? before.job : undefined;
   // A pod that found no store is one that its Job counts and we do not: it spends none of maxRestarts.
   const storeless = job.podsWithoutStore ?? (job.state.kind === 'failed' && job.failure?.exitCode === EXIT.storeUnavailable ? 1 : 0);
@@ -30,14 +37,17 @@ export function count(before: TaskRecord, job: ObservedJob<unknown>, saved: numb
   const earlierFailures = same ? before.earlierFailures : failuresOf(before);
   const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
   const { storeFailure: _, ...rest } = before;
-  const storeFailure = storeFailureOf(before, job, shown);
+  // Where its pods are gone before anyone has looked, and where nobody tells, it began with its Job.
+  const ran = ends > 0 || job.state.kind === 'succeeded' || (job.state.kind === 'active' && job.state.pod.kind === 'running');
+  const startTime = before.startTime ?? job.lastStartedAt ?? (ran ? job.createdAt : undefined);
+  const storeFailure = storeFailureOf(before, job, done);
   return {
     ...rest,
     earlierFailures,
     job: { name: job.name, uid: job.uid, failures, ends },
-    headway: headwayOf(before, job.uid, saved, same ? ends : 0),
+    headway: headwayOf(before, job.uid, done.saved, same ? ends : 0),
     ...(storeFailure && { storeFailure }),
-    startTime: before.startTime ?? job.createdAt,
+    ...(startTime !== undefined && { startTime }),
     ...finished,
   };
 }
@@ -48,12 +58,13 @@ function headwayOf(before: TaskRecord, uid: string, images: number, ends: number
   return images > known.images ? { uid, images, ends } : known;
 }
 
-/** The row of ends with exit 4 is over as soon as a step was trained after it. */
-function storeFailureOf(before: TaskRecord, job: ObservedJob<unknown>, images: number): TaskRecord['storeFailure'] {
-  const row = before.storeFailure && images <= before.storeFailure.images ? before.storeFailure : undefined;
+/** The row of ends with exit 4 is over as soon as there is work after it. */
+function storeFailureOf(before: TaskRecord, job: ObservedJob<unknown>, { shown, atWork }: Done): TaskRecord['storeFailure'] {
+  const over = atWork || shown > (before.storeFailure?.images ?? shown);
+  const row = over ? undefined : before.storeFailure;
   if (job.state.kind === 'succeeded') return undefined;
   if (job.state.kind !== 'failed' || job.failure?.exitCode !== EXIT.storeUnavailable) return row;
-  return row ?? { since: job.state.finishedAt, images };
+  return row ?? { since: job.state.finishedAt, images: shown };
 }
 
 /** Where a piece of work stands by its Job alone. */

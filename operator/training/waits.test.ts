@@ -8,7 +8,17 @@ const at = (minute: number): string => new Date(Date.UTC(2030, 0, 1, 10, minute)
 
 function job(times: JobTimes | undefined, uid = 'job-1'): ObservedJob<unknown> {
   const state = { kind: 'active', pod: { kind: 'running' } } as const;
-  const rest = { name: 'x-8', task: {}, digest: '', deleting: false, expires: false, createdAt: at(0), podsFailed: 0, podsEnded: 0 };
+  const rest = {
+    name: 'x-8',
+    task: {},
+    digest: '',
+    deleting: false,
+    expires: false,
+    createdAt: at(0),
+    podsFailed: 0,
+    podsEnded: 0,
+    inQueue: true,
+  };
   return { ...rest, uid, state, ...(times && { times }) };
 }
 

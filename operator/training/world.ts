@@ -23,6 +23,8 @@ type ModelJob = {
   podStartedAt: string;
   podsFailed: number;
   podsEnded: number;
+  readonly inQueue: boolean;
+  runTaken?: string;
   failure: JobFailure | undefined;
   fates: readonly PodFate[];
 };
@@ -169,6 +171,14 @@ export class World {
     if ([2, 3, 4].includes(exitCode) || job.podsFailed > job.backoffLimit) this.#finish(job, 'failed');
   }
 
+  /** The running process finds the run taken, as after a crash whose lease has not run out. */
+  endTaken(): void {
+    const job = this.jobs.find((candidate) => candidate.pod && candidate.state === 'active');
+    if (!job) return;
+    job.pod = false;
+    job.runTaken = 's3://runs/x is being written by process 7 on node-1 (training research/x)';
+  }
+
   /** Every finished Job that may expire does. */
   expire(): void {
     this.jobs = this.jobs.filter((job) => !(job.expires && (job.state === 'succeeded' || job.state === 'failed')));
@@ -244,6 +254,7 @@ export class World {
         const state = queued ? 'queued' : 'active';
         const fresh = {
           state,
+          inQueue: queued,
           finishedAt: '',
           deleting: false,
           expires: false,
@@ -265,7 +276,7 @@ export class World {
       case 'setSuspend':
         for (const job of this.jobs) {
           if (job.uid !== action.uid) continue;
-          if (this.training.spec.queue) throw new Error('suspend of a queued Job was written');
+          if (job.inQueue) throw new Error('suspend of a queued Job was written');
           job.state = action.suspend ? 'suspended' : 'active';
         }
         return;
@@ -274,7 +285,15 @@ export class World {
         return;
       case 'deleteRun': {
         if (this.jobs.length > 0) throw new Error('the run folder was to be deleted while the training had Jobs');
-        const counters = { podsFailed: 0, podsEnded: 0, createdAt: this.now.toISOString(), expires: true, deleting: false, digest: '' };
+        const counters = {
+          podsFailed: 0,
+          podsEnded: 0,
+          createdAt: this.now.toISOString(),
+          expires: true,
+          deleting: false,
+          inQueue: false,
+          digest: '',
+        };
         const state: JobState = { kind: 'active', pod: { kind: 'running' } };
         this.#uids += 1;
         this.deletion ??= { name: action.name, uid: `job-${this.#uids}`, task: { kind: 'deleteRun' }, state, ...counters };
@@ -303,6 +322,7 @@ export class World {
       state: 'Complete',
       fingerprint: 'f',
       images: this.images,
+      ...(this.images > 0 && { checkpoint: { uri: 's3://c', images: this.images, digest: 'd', time: this.now.toISOString() } }),
       complete,
       ...(this.differences.length > 0 && { differences: [...this.differences] }),
       datasetBytes: { '4': 66 },
@@ -338,8 +358,10 @@ export class World {
 
   #shown(job: ModelJob): ObservedJob {
     const { name, uid, task, digest, deleting, expires, createdAt, podsFailed, podsEnded } = job;
-    const counters = { podsFailed, podsEnded, ...(job.failure && { failure: job.failure }) };
-    return { name, uid, task, digest, deleting, expires, createdAt, ...counters, state: this.#state(job) };
+    const started = job.podStartedAt !== '' && { lastStartedAt: job.podStartedAt };
+    const taken = job.runTaken !== undefined && { runTaken: job.runTaken };
+    const counters = { podsFailed, podsEnded, ...started, ...taken, ...(job.failure && { failure: job.failure }) };
+    return { name, uid, task, digest, deleting, expires, createdAt, ...counters, inQueue: job.inQueue, state: this.#state(job) };
   }
 
   #state(job: ModelJob): JobState {
@@ -355,8 +377,8 @@ export class World {
     }
   }
 
-  #pod({ pod, podStartedAt }: ModelJob): PodState {
+  #pod({ pod }: ModelJob): PodState {
     if (!pod) return { kind: 'none', since: this.refusedSince ?? this.now.toISOString(), message: 'exceeded quota' };
-    return this.lostSince === undefined ? { kind: 'running', startedAt: podStartedAt } : { kind: 'lost', since: this.lostSince };
+    return this.lostSince === undefined ? { kind: 'running' } : { kind: 'lost', since: this.lostSince };
   }
 }

@@ -62,11 +62,13 @@ export async function onTheGpuNode({ kubectl }: Stage, signal: AbortSignal): Pro
   await until(async () => signal.aborted || (await pods().catch(() => '')) === `${NODE_NAME} 2`);
 }
 
-/** The process of its first phase ends by itself, in the middle of it, and another one goes on. */
+/** The process of its first phase is killed in the middle of it, with its lease on the run, and another one trains on. */
 export async function crash(stage: Stage): Promise<void> {
+  const status = async () => (await seen(stage.cluster.run, 'pgt', 'crash')).status;
   const pod = await runningPod(stage, 'crash-4');
-  await until(async () => ((await seen(stage.cluster.run, 'pgt', 'crash')).status?.checkpoint?.images ?? 0) > 0);
+  await until(async () => ((await status())?.checkpoint?.images ?? 0) > 0);
   await stage.cluster.engine.killContainer(pod, 'trainer');
+  await until(async () => ((await status())?.resumes ?? 0) > 0);
 }
 
 /** The kubelet is away when the pod is to go: nobody can say whether it still runs. */

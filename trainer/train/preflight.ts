@@ -26,6 +26,7 @@ export async function runPreflight(run: TrainingRun, server: ReportServer, print
       fingerprint: claimed.record.fingerprint,
       differences: [],
       images: found ? images : (claimed.origin?.images ?? 0),
+      ...(found && { checkpoint: found.checkpoint.ref }),
       complete: images >= run.totalKimg * 1000,
       datasetBytes: Object.fromEntries([...claimed.dataset.bytes].map(([resolution, bytes]) => [String(resolution), bytes])),
       datasetImages: claimed.dataset.images,
