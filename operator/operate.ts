@@ -46,8 +46,6 @@ export interface Operator {
   /** Acts. Only the leader may. */
   lead(signal: AbortSignal): Promise<void>;
   readonly synced: Promise<void>;
-  /** Seconds since the API server was last heard of, where that is longest. */
-  staleSeconds(): number;
   /** How long the longest of the reconciles under way has been. */
   longestSeconds(): number;
 }
@@ -141,7 +139,6 @@ export function createOperator(options: OperatorOptions): Operator {
   return {
     cluster,
     synced: Promise.all(all.map(({ synced }) => synced)).then(() => undefined),
-    staleSeconds: () => Math.max(...all.map((reflector) => reflector.staleSeconds())),
     longestSeconds: () => Math.max(...controllers.map((controller) => controller.longestSeconds())),
     async reflect(signal) {
       await Promise.all(all.map((reflector) => reflector.run(signal)));
