@@ -50,6 +50,10 @@ const MEASURED: readonly Measured[] = [
   ['full', 16, 16, 4, 'fp32', 2530],
   ['full', 32, 32, 4, 'fp32', 3142],
   ['full', 64, 64, 4, 'fp32', 4050],
+  ['full', 512, 64, 4, 'bf16', 3787],
+  ['full', 512, 128, 4, 'fp32', 5201],
+  ['full', 512, 512, 4, 'bf16', 8118],
+  ['full', 512, 512, 4, 'fp32', 11942],
 ];
 
 const shapeOf = (width: Width, finalResolution: number, resolution: number, minibatch: number, type: 'fp32' | 'bf16'): PhaseShape => ({

@@ -21,6 +21,9 @@ export const EVENTS = {
   NodeLost: troubleOfBoth("A pod's node is gone, and Kubernetes replaces nothing; the note says what can be done."),
   StoreUnavailable: troubleOfBoth('The store is out of reach or refuses the credentials: once per outage, however often it is tried.'),
   StoreFull: trouble('The store has no room for a checkpoint; training waits.'),
+  RunOwned: trouble(
+    'Another process may still write to the run: one elsewhere, or one that crashed less than a minute ago. It is tried again.',
+  ),
   PodsNotCreated: troubleOfBoth("A Job has had no pod for a minute; the note says where the server's reason is, or what it is."),
   WaitingForSource: trouble('The training that spec.initFrom names has not succeeded yet.'),
   InvalidSpec: trouble('The spec can never run; the note names the fields.'),

@@ -44,7 +44,7 @@ const phase = z.strictObject({
   ...taskRecordFields,
   startImages: images.describe('Real images shown before its first step.'),
   endImages: images.describe('Real images shown after its last step.'),
-  attempts: count.optional().describe('Processes that have trained on it.'),
+  attempts: count.optional().describe('Processes that were started to train on it, at best effort.'),
   earlierAttempts: count.optional().describe('Of these, processes of Jobs before the newest one.'),
   processStartedAt: timestamp.optional().describe('When the newest of these processes started.'),
   wait: wait.optional().describe('The wait of its newest Job for its pod, since it was last stopped.'),

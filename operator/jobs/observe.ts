@@ -39,20 +39,16 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
   const uid = job.metadata?.uid ?? '';
   const own = podsOf(job, listed);
   const withoutSuccess = own.filter((pod) => pod.status?.phase === 'Failed').sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
-  const last = withoutSuccess.at(-1);
-  const runTaken = last && runTakenIn(last);
+  const runTaken = runTakenOf(own, now);
   const ended = withoutSuccess.filter((pod) => runTakenIn(pod) === undefined);
   // Its controller gathers ends for a second before it counts them; what its podFailurePolicy ignores it never does.
   const counted = ended.filter((pod) => !isDisrupted(pod) && failureOf(pod)?.exitCode !== EXIT.stopped && !pod.metadata?.deletionTimestamp);
   const podsFailed = Math.max(job.status?.failed ?? 0, counted.length);
   const podsWithoutStore = withoutStore(job, ended);
-  const state = stateOf(job, own, refusals.get(uid), now);
+  const state = stateOf(job, runTaken ? own.filter((pod) => !asks(pod, now)) : own, refusals.get(uid), now);
   const times = timesOf(job, own);
   const failure = whyEnded(job, ended);
-  const [lastStartedAt] = own
-    .flatMap((pod) => (runTakenIn(pod) === undefined ? (startedAt(pod) ?? []) : []))
-    .sort()
-    .toReversed();
+  const [lastStartedAt] = startsOf(own.filter((pod) => runTakenIn(pod) === undefined && !(runTaken && asks(pod, now)))).toReversed();
   return {
     name: nameOf(job),
     uid,
@@ -68,10 +64,35 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
     ...(podsWithoutStore > 0 && { podsWithoutStore }),
     // Ends that its Job does not count are seen as long as their pods are there.
     podsEnded: Math.max(podsFailed, ended.length),
-    ...(runTaken !== undefined && { runTaken }),
+    ...(runTaken && { runTaken }),
     ...(lastStartedAt !== undefined && { lastStartedAt }),
     ...(failure && { failure }),
   };
+}
+
+/** Starts of their processes, in this order. */
+const startsOf = (pods: readonly Pod[]): readonly string[] => pods.flatMap((pod) => startedAt(pod) ?? []).sort();
+
+/** A Job controller waits for at most ten minutes between two pods: what a pod said longer ago is about another one. */
+const TAKEN_SECONDS = 900;
+/** How long a process takes to find out whether its run is free. */
+const ASKING_SECONDS = 60;
+
+/** The row of processes at the end of which the last one found its run taken: nothing has worked since it began. */
+function runTakenOf(pods: readonly Pod[], now: Date): ObservedJob<unknown>['runTaken'] {
+  const [lastWork = ''] = startsOf(pods.filter((pod) => hasEnded(pod) && runTakenIn(pod) === undefined)).toReversed();
+  const row = pods
+    .filter((pod) => runTakenIn(pod) !== undefined && endedAt(pod) > lastWork)
+    .sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
+  const [first, last] = [row[0], row.at(-1)];
+  if (!first || !last || now.getTime() - Date.parse(endedAt(last)) > TAKEN_SECONDS * 1000) return undefined;
+  return { since: endedAt(first), message: runTakenIn(last) ?? '' };
+}
+
+/** A process that has just started, and may find its run taken like the one before it. */
+function asks(pod: Pod, now: Date): boolean {
+  const start = hasEnded(pod) || pod.metadata?.deletionTimestamp !== undefined ? undefined : startedAt(pod);
+  return start !== undefined && now.getTime() - Date.parse(start) < ASKING_SECONDS * 1000;
 }
 
 export function podsOf(job: Job, { pods }: Pick<Listed, 'pods'>): readonly Pod[] {

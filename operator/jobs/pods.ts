@@ -51,10 +51,14 @@ export function failureOf(pod: Pod): JobFailure | undefined {
   return { ...(exitCode !== undefined && { exitCode }), outOfMemory, message: whyFailed(pod, exitCode, outOfMemory) };
 }
 
-/** What a process said that ended because another one may still write to its run, and did no work. The next one tries again. */
+/**
+ * What a process said that ended because another one may still write to its run, and did no work. The next one tries again. One that had the run
+ * already, and lost it to another, has worked: its attempt was counted in the run.
+ */
 export function runTakenIn(pod: Pod): string | undefined {
-  const failure = pod.status?.phase === 'Failed' ? lastDocument(pod)?.failure : undefined;
-  return failure?.code === ('RunOwned' satisfies ErrorCode) ? failure.message : undefined;
+  const document = pod.status?.phase === 'Failed' ? lastDocument(pod) : undefined;
+  const worked = document?.kind === 'training' && document.attempt > 0;
+  return document?.failure?.code === ('RunOwned' satisfies ErrorCode) && !worked ? document.failure.message : undefined;
 }
 
 /** True for a pod that was evicted, preempted or lost with its node: nobody's failure. */

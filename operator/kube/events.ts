@@ -181,7 +181,7 @@ async function attempts(write: () => Promise<unknown>, clock: Clock, random: () 
       await write();
       return;
     } catch (error) {
-      if (left === 0 || !isKubeError(error, 'Dropped', 'Timeout', 'TooManyRequests', 'Unavailable')) throw error;
+      if (left === 0 || !isKubeError(error, 'Dropped', 'Timeout', 'TooManyRequests', 'Unavailable', 'WebhookAway')) throw error;
       await sleep(clock, Math.max(backoff.next(), error.retryAfterSeconds ?? 0));
     }
   }

@@ -5,6 +5,8 @@ import { NODE_LOST, nodeLost } from './lost-node.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 
 const POD_PATIENCE_SECONDS = 60;
+/** What pods said grows old, and nobody tells of that. */
+const LOOK_SECONDS = 60;
 const STORE_DELAY_SECONDS = { first: 30, longest: 600 } as const;
 
 /** What following a Job needs to know of its object. */
@@ -51,18 +53,26 @@ function watch<T>({ job, deadlineSeconds, running, now }: Following<T>, pod: Pod
       ? { verdict: verdict('hindered', reason, message) }
       : { verdict: verdict('waiting', reason, message), lookAgainSeconds: left };
   };
+  const taken = ({ since, message }: NonNullable<ObservedJob<T>['runTaken']>): Omit<Decision<T>, 'actions'> => {
+    const { lookAgainSeconds = LOOK_SECONDS, ...said } = overdue(
+      since,
+      'RunOwned',
+      `Job ${job.name} tries again until its run is free: ${message}`,
+    );
+    return { ...said, lookAgainSeconds: Math.min(LOOK_SECONDS, lookAgainSeconds) };
+  };
   // One sentence for a pod that is not there yet and one that waits for a node: the status is not written anew for what passes in a second.
   const waiting = `Job ${job.name} waits for its pod to start.`;
   switch (pod.kind) {
     case 'none': {
-      if (job.runTaken !== undefined)
-        return { verdict: verdict('waiting', 'RunOwned', `Job ${job.name} tries again until its run is free: ${job.runTaken}`) };
+      if (job.runTaken) return taken(job.runTaken);
       const left = POD_PATIENCE_SECONDS - secondsSince(pod.since, now);
       if (left > 0) return { verdict: verdict('working', 'Scheduling', waiting), lookAgainSeconds: left };
       const words = pod.message ?? `kubectl events --for job/${job.name} has the server's words (quota, pod security)`;
       return overdue(pod.since, 'PodsNotCreated', `Job ${job.name} gets no pod: ${words}`);
     }
     case 'pending':
+      if (job.runTaken) return taken(job.runTaken);
       return { verdict: verdict('working', 'Scheduling', pod.message ?? waiting) };
     case 'lost':
       return overdue(pod.since, NODE_LOST, nodeLost(`Job ${job.name}'s pod`));

@@ -64,11 +64,11 @@ export type ObservedJob<T = Task> = {
   /** Pods that ended in any way but success, those that no Job counts (exit 75, eviction) included; but none that found its run taken. */
   readonly podsEnded: number;
   /**
-   * What the pod said that ended last, where it ended because another process may still write to the run: after a crash its lease has to run out
-   * first. Absent where none is.
+   * What the newest process said, where it ended because another one may still write to the run (after a crash its lease has to run out first),
+   * and since when the processes of this Job have said so.
    */
-  readonly runTaken?: string;
-  /** When the newest of its processes started that are known of, whether or not it has ended; absent where none is, and where nobody tells. */
+  readonly runTaken?: { readonly since: string; readonly message: string };
+  /** When the newest of its processes started, whether or not it has ended, that did not find its run taken; absent where none is, and where nobody tells. */
   readonly lastStartedAt?: string;
   /** Of the pod that ended last without success. */
   readonly failure?: JobFailure;

@@ -47,12 +47,11 @@ function decide(training: TrainingObject, wanted: Expectation, ledger: Ledger, s
   const { spec } = training;
   const step = ledger.current;
   if (training.metadata.deletionTimestamp !== undefined) return deleting(training, seen, now);
-  // What runs was started from a spec that was good; it is stopped all the same where that is asked for.
-  if (wanted.kind === 'invalid')
-    return {
-      verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')),
-      actions: spec.suspend ? seen.jobs.flatMap(stopped) : [],
-    };
+  // What runs was started from a spec that was good; it is stopped and resumed all the same where that is asked for.
+  if (wanted.kind === 'invalid') {
+    const actions = seen.jobs.flatMap((job) => (spec.suspend ? stopped(job) : resumed(job)));
+    return { verdict: verdict('invalid', 'InvalidSpec', wanted.problems.join('; ')), actions };
+  }
   if (!step) return { verdict: verdict('succeeded', 'Complete', 'All phases are complete.'), actions: stop(seen, undefined) };
   const name = jobName(training.metadata.name, step.task);
   if (seen.conflicts.includes(name))
@@ -92,6 +91,10 @@ export function stopped<T>(job: ObservedJob<T>): readonly Extract<Action<T>, { k
   if (job.deleting || (job.state.kind !== 'active' && job.state.kind !== 'queued')) return [];
   const { name, uid, inQueue } = job;
   return inQueue ? [remove(job)] : [{ kind: 'setSuspend', name, uid, suspend: true }];
+}
+
+function resumed({ name, uid, deleting, state }: ObservedJob): readonly Action[] {
+  return state.kind === 'suspended' && !deleting ? [{ kind: 'setSuspend', name, uid, suspend: false }] : [];
 }
 
 /** The next Job, as soon as nothing of this training's name is left that could still write. */

@@ -107,7 +107,7 @@ async function tried(
 }
 
 /** What plan() does not know: the trainer's image and the run it starts from, fixed when it begins, and whether its process answers. */
-function completed({ config }: Operating, training: TrainingObject, look: Look, { status }: Plan, now: Date): StoredStatus {
+function completed({ config }: Operating, training: TrainingObject, look: Look, { status, actions }: Plan, now: Date): StoredStatus {
   const { reachable, initFromUri, seen } = look;
   const { image = imageFor(training.spec, config) } = factsOf(training, undefined);
   const accepted = status.conditions.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
@@ -122,7 +122,8 @@ function completed({ config }: Operating, training: TrainingObject, look: Look, 
       };
   const wanted = reachable === undefined ? [] : [{ ...answers, ...words, status: reachable ? 'True' : 'False' } as const];
   const conditions = [...status.conditions, ...transitioned(wanted, training.status?.conditions ?? [], now)];
-  const begins = seen.source?.ready === true && initFromUri !== undefined;
+  const begun = training.status?.preflight.job !== undefined || actions.some(({ kind }) => kind === 'createJob');
+  const begins = begun && seen.source?.ready === true && initFromUri !== undefined;
   return { ...status, conditions, ...(accepted && { image }), ...(begins && { initFromUri }) };
 }
 

@@ -76,6 +76,16 @@ const waitsForRoom = (seconds: number) =>
     made.seconds += seconds;
   });
 
+const runTaken = (seconds: number) =>
+  world((made) => {
+    intoFirstPhase(made);
+    made.end(137);
+    made.reconcile();
+    made.tick();
+    made.endTaken();
+    made.seconds += seconds;
+  });
+
 export const STATES: readonly StateExample[] = [
   {
     state: 'Not seen',
@@ -202,13 +212,13 @@ export const STATES: readonly StateExample[] = [
     state: 'Run taken',
     when: 'the process ended because another one may still write to the run; after a crash for a minute, until its lease has run out',
     health: 'working',
-    world: world((made) => {
-      intoFirstPhase(made);
-      made.end(137);
-      made.reconcile();
-      made.tick();
-      made.endTaken();
-    }),
+    world: runTaken(0),
+  },
+  {
+    state: 'Run taken for long',
+    when: 'for progressDeadlineSeconds; goes on when the run is free',
+    health: 'failed',
+    world: runTaken(3600),
   },
   {
     state: 'Training',

@@ -31,7 +31,7 @@ export function summarize(
   const { phases, network } = wanted;
   const records = ledger.phases.map(({ record }) => record);
   const document = seen.progress?.document;
-  const checkpoint = newer(document?.checkpoint, newer(seen.preflight?.checkpoint, previous?.checkpoint));
+  const checkpoint = newer(newer(document?.checkpoint, previous?.checkpoint), seen.preflight?.checkpoint);
   const checkpointSeconds = document?.checkpointSeconds ?? previous?.checkpointSeconds;
   const completed = records.filter((record) => record.state === 'Complete').map((record) => record.endImages);
   const shown = Math.max(0, document?.images ?? 0, checkpoint?.images ?? 0, ...completed);

@@ -38,8 +38,9 @@ export function count(before: TaskRecord, job: ObservedJob<unknown>, done: Done)
   const finished = job.state.kind === 'succeeded' ? { completionTime: job.state.finishedAt } : {};
   const { storeFailure: _, ...rest } = before;
   // Where its pods are gone before anyone has looked, and where nobody tells, it began with its Job.
-  const ran = ends > 0 || job.state.kind === 'succeeded' || (job.state.kind === 'active' && job.state.pod.kind === 'running');
-  const startTime = before.startTime ?? job.lastStartedAt ?? (ran ? job.createdAt : undefined);
+  const ran = job.state.kind === 'succeeded' || (job.state.kind === 'active' && job.state.pod.kind === 'running');
+  const firstStartedAt = (job.times?.kind === 'admitted' ? job.times.startedAt : undefined) ?? job.lastStartedAt;
+  const startTime = before.startTime ?? firstStartedAt ?? (ran ? job.createdAt : undefined);
   const storeFailure = storeFailureOf(before, job, done);
   return {
     ...rest,

@@ -74,6 +74,7 @@ const WARNED: readonly string[] = [
   'StoreUnavailable',
   'StoreFull',
   'PodsNotCreated',
+  'RunOwned',
   'WaitingForSource',
 ] satisfies readonly EventReason[];
 

@@ -24,7 +24,7 @@ type ModelJob = {
   podsFailed: number;
   podsEnded: number;
   readonly inQueue: boolean;
-  runTaken?: string;
+  runTaken?: NonNullable<ObservedJob['runTaken']>;
   failure: JobFailure | undefined;
   fates: readonly PodFate[];
 };
@@ -176,7 +176,10 @@ export class World {
     const job = this.jobs.find((candidate) => candidate.pod && candidate.state === 'active');
     if (!job) return;
     job.pod = false;
-    job.runTaken = 's3://runs/x is being written by process 7 on node-1 (training research/x)';
+    job.runTaken ??= {
+      since: this.now.toISOString(),
+      message: 's3://runs/x is being written by process 7 on node-1 (training research/x)',
+    };
   }
 
   /** Every finished Job that may expire does. */
@@ -231,6 +234,7 @@ export class World {
   }
 
   #train(job: ModelJob): void {
+    delete job.runTaken;
     if (job.task.kind === 'train') {
       this.images = Math.min(job.task.endImages, this.images + 512);
       if (this.images < job.task.endImages) return;
