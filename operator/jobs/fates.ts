@@ -1,8 +1,9 @@
 /** Which ends of pods are counted: those that nobody of ours asked for, and those for want of memory. */
 import { EXIT } from '../../crds/errors.ts';
 import type { PodFate } from '../training/observed.ts';
-import { QUEUE_LABEL } from './metadata.ts';
-import { failureOf, isDisrupted, podState, runTakenIn } from './pods.ts';
+import { inQueue } from './metadata.ts';
+import { failureOf, isDisrupted, podState } from './pods.ts';
+import { runTakenIn } from './run-taken.ts';
 import type { Job, Pod } from './wire.ts';
 
 /**
@@ -10,13 +11,14 @@ import type { Job, Pod } from './wire.ts';
  * away at the next look. What a suspended or deleted Job takes along was asked for, and so it stays, whatever is asked for afterwards; a queue
  * that suspends a Job preempts it.
  */
-export function fateOf(pod: Pod, { metadata, spec }: Job, now: Date): PodFate | undefined {
+export function fateOf(pod: Pod, job: Job, now: Date): PodFate | undefined {
+  const { metadata, spec } = job;
   if (pod.status?.phase === 'Succeeded') return undefined;
   const failure = failureOf(pod);
   const going = pod.metadata?.deletionTimestamp !== undefined;
   const deleted = metadata?.deletionTimestamp !== undefined;
   const held = spec?.suspend === true;
-  const queued = metadata?.labels?.[QUEUE_LABEL] !== undefined;
+  const queued = inQueue(job);
   const asked = deleted || (held && !queued);
   const stopped = failure?.exitCode === EXIT.stopped && runTakenIn(pod) === undefined;
   const preempted = going && held && queued && !deleted;

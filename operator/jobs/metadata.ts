@@ -20,7 +20,7 @@ export const ANNOTATIONS = {
   forUid: 'pggan.dev/for-uid',
 } as const;
 
-export const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
+const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 const PRIORITY_LABEL = 'kueue.x-k8s.io/priority-class';
 
 export type Component = 'preflight' | 'training' | 'synthesis' | 'deletion';
@@ -63,4 +63,9 @@ export function jobMetadata(
       { apiVersion: API_VERSION, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true },
     ],
   };
+}
+
+/** Whether a queue decides when a Job runs, whatever the spec of its owner says by now. */
+export function inQueue({ metadata }: Job): boolean {
+  return metadata?.labels?.[QUEUE_LABEL] !== undefined;
 }

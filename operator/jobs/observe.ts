@@ -1,8 +1,9 @@
 /** Shows Jobs and their pods, as the API server lists them, the way that plan() wants to see them. */
 import { asError, EXIT } from '../../crds/errors.ts';
 import type { JobFailure, JobState, JobTimes, ObservedJob, PodState, TerminatingPod } from '../training/observed.ts';
-import { ANNOTATIONS, type Owner, QUEUE_LABEL } from './metadata.ts';
-import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, runTakenIn, startedAt } from './pods.ts';
+import { ANNOTATIONS, inQueue, type Owner } from './metadata.ts';
+import { endedAt, failureOf, hasEnded, isDisrupted, lostAt, podState, startedAt } from './pods.ts';
+import { asks, runTakenIn, runTakenOf, startsOf } from './run-taken.ts';
 import { indexesOf, shardOf } from './shards.ts';
 import type { Job, Pod } from './wire.ts';
 
@@ -70,31 +71,6 @@ export function observedJob<T>(job: Job, listed: Listed, parse: (task: unknown) 
   };
 }
 
-/** Starts of their processes, in this order. */
-const startsOf = (pods: readonly Pod[]): readonly string[] => pods.flatMap((pod) => startedAt(pod) ?? []).sort();
-
-/** A Job controller waits for at most ten minutes between two pods: what a pod said longer ago is about another one. */
-const TAKEN_SECONDS = 900;
-/** How long a process takes to find out whether its run is free. */
-const ASKING_SECONDS = 60;
-
-/** The row of processes at the end of which the last one found its run taken: nothing has worked since it began. */
-function runTakenOf(pods: readonly Pod[], now: Date): ObservedJob<unknown>['runTaken'] {
-  const [lastWork = ''] = startsOf(pods.filter((pod) => hasEnded(pod) && runTakenIn(pod) === undefined)).toReversed();
-  const row = pods
-    .filter((pod) => runTakenIn(pod) !== undefined && endedAt(pod) > lastWork)
-    .sort((a, b) => (endedAt(a) < endedAt(b) ? -1 : 1));
-  const [first, last] = [row[0], row.at(-1)];
-  if (!first || !last || now.getTime() - Date.parse(endedAt(last)) > TAKEN_SECONDS * 1000) return undefined;
-  return { since: endedAt(first), message: runTakenIn(last) ?? '' };
-}
-
-/** A process that has just started, and may find its run taken like the one before it. */
-function asks(pod: Pod, now: Date): boolean {
-  const start = hasEnded(pod) || pod.metadata?.deletionTimestamp !== undefined ? undefined : startedAt(pod);
-  return start !== undefined && now.getTime() - Date.parse(start) < ASKING_SECONDS * 1000;
-}
-
 export function podsOf(job: Job, { pods }: Pick<Listed, 'pods'>): readonly Pod[] {
   return pods.filter(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === job.metadata?.uid));
 }
@@ -142,8 +118,6 @@ function taskOf<T>(job: Job, parse: (task: unknown) => T | undefined): T {
     return error instanceof RangeError ? refuse(text) : refuse(asError(error).message);
   }
 }
-
-const inQueue = ({ metadata }: Job): boolean => metadata?.labels?.[QUEUE_LABEL] !== undefined;
 
 function finishOf({ status }: Job) {
   return status?.conditions?.find(({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True');

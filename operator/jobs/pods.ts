@@ -1,5 +1,4 @@
 /** What a pod tells: whether it has ended and how, whether its node is lost, and why it does not start. */
-import type { ErrorCode } from '../../crds/errors.ts';
 import { type Progress, parseProgress } from '../../crds/progress.ts';
 import type { JobFailure, PodState } from '../training/observed.ts';
 import { TRAINER_CONTAINER } from './pod.ts';
@@ -49,16 +48,6 @@ export function failureOf(pod: Pod): JobFailure | undefined {
   // A kubelet that lost sight of a container makes up 137; nothing is known of its end.
   const exitCode = state?.reason === 'ContainerStatusUnknown' ? undefined : state?.exitCode;
   return { ...(exitCode !== undefined && { exitCode }), outOfMemory, message: whyFailed(pod, exitCode, outOfMemory) };
-}
-
-/**
- * What a process said that ended because another one may still write to its run, and did no work. The next one tries again. One that had the run
- * already, and lost it to another, has worked: its attempt was counted in the run.
- */
-export function runTakenIn(pod: Pod): string | undefined {
-  const document = pod.status?.phase === 'Failed' ? lastDocument(pod) : undefined;
-  const worked = document?.kind === 'training' && document.attempt > 0;
-  return document?.failure?.code === ('RunOwned' satisfies ErrorCode) && !worked ? document.failure.message : undefined;
 }
 
 /** True for a pod that was evicted, preempted or lost with its node: nobody's failure. */

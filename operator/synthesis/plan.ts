@@ -1,10 +1,10 @@
 /** plan() for a SynthesisJob: one Indexed Job, once its checkpoint is there. Decisions only, no I/O. */
-import { type Action, type Decision, expire, remove, verdict } from '../training/decision.ts';
+import { type Action, type Decision, expire, remove, stopped, verdict } from '../training/decision.ts';
 import { taskDigest } from '../training/digest.ts';
 import { builtBefore, follow, outageFirst, rebuild } from '../training/follow.ts';
 import { lookAgain, previousPods } from '../training/lost-node.ts';
 import type { ObservedJob } from '../training/observed.ts';
-import { RETRY_ANNOTATION, stopped } from '../training/plan.ts';
+import { RETRY_ANNOTATION } from '../training/plan.ts';
 import { failedStall, memoryStall } from '../training/stall.ts';
 import type { Stall, TaskRecord } from '../../crds/v1alpha1/task-record.ts';
 import { answer, count, failuresOf, NEW_RECORD, stateByJob } from '../training/task-record.ts';

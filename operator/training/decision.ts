@@ -30,6 +30,20 @@ export function remove({ name, uid }: Pick<ObservedJob, 'name' | 'uid'>): Extrac
   return { kind: 'deleteJob', name, uid };
 }
 
+type Held<T> = readonly Extract<Action<T>, { kind: 'deleteJob' | 'setSuspend' }>[];
+
+/** Stops what runs or waits to. A queue unsuspends its Jobs within seconds, so a queued one is deleted and created again on resume. */
+export function stopped<T>(job: ObservedJob<T>): Held<T> {
+  const { name, uid, inQueue, deleting, state } = job;
+  if (deleting || (state.kind !== 'active' && state.kind !== 'queued')) return [];
+  return inQueue ? [remove(job)] : [{ kind: 'setSuspend', name, uid, suspend: true }];
+}
+
+/** Lets a Job go on that was stopped on request. */
+export function resumed<T>({ name, uid, deleting, state }: ObservedJob<T>): Held<T> {
+  return state.kind === 'suspended' && !deleting ? [{ kind: 'setSuspend', name, uid, suspend: false }] : [];
+}
+
 /** Lets finished Jobs expire whose end the written status tells of (`told`: their uids), but those that `actions` deletes anyway. */
 export function expire(
   jobs: readonly ObservedJob<unknown>[],

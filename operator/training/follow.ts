@@ -1,5 +1,5 @@
 /** The decision about a task whose Job exists: wait, resume, replace, or say what is wrong. */
-import { type Action, type Decision, remove, verdict } from './decision.ts';
+import { type Action, type Decision, remove, resumed, verdict } from './decision.ts';
 import type { ObservedJob, PodState } from './observed.ts';
 import { NODE_LOST, nodeLost } from './lost-node.ts';
 import type { TaskRecord } from '../../crds/v1alpha1/task-record.ts';
@@ -24,15 +24,12 @@ export type Following<T> = {
 
 export function follow<T>(following: Following<T>): Decision<T> {
   const { job, strays } = following;
-  const { name, uid, state } = job;
+  const { name, state } = job;
   switch (state.kind) {
     case 'queued':
       return { verdict: verdict('waiting', 'Queued', `Job ${name} waits for its queue.`), actions: strays };
     case 'suspended':
-      return {
-        verdict: verdict('working', 'Scheduling', `Resuming Job ${name}.`),
-        actions: [...strays, { kind: 'setSuspend', name, uid, suspend: false }],
-      };
+      return { verdict: verdict('working', 'Scheduling', `Resuming Job ${name}.`), actions: [...strays, ...resumed(job)] };
     case 'active':
       return { ...watch(following, state.pod), actions: strays };
     case 'succeeded':

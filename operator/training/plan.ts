@@ -1,5 +1,5 @@
 /** plan(): what to do next for a PGGANTraining. Decisions only, no I/O; it reads like the table in docs/states.md. */
-import { type Action, type Decision, expire, remove, verdict } from './decision.ts';
+import { type Action, type Decision, expire, remove, resumed, stopped, verdict } from './decision.ts';
 import { deleting } from './deletion.ts';
 import { taskDigest } from './digest.ts';
 import { type Expectation, expectation, type TrainingObject } from './expectation.ts';
@@ -84,17 +84,6 @@ function suspended({ job }: Step, strays: readonly Action[]): Decision {
     verdict: verdict('suspended', 'Suspended', 'Stopped on request; set spec.suspend to false to go on.'),
     actions: [...strays, ...(job ? stopped(job) : [])],
   };
-}
-
-/** A queue unsuspends its Jobs within seconds, so a queued one is deleted and created again on resume. */
-export function stopped<T>(job: ObservedJob<T>): readonly Extract<Action<T>, { kind: 'deleteJob' | 'setSuspend' }>[] {
-  if (job.deleting || (job.state.kind !== 'active' && job.state.kind !== 'queued')) return [];
-  const { name, uid, inQueue } = job;
-  return inQueue ? [remove(job)] : [{ kind: 'setSuspend', name, uid, suspend: true }];
-}
-
-function resumed({ name, uid, deleting, state }: ObservedJob): readonly Action[] {
-  return state.kind === 'suspended' && !deleting ? [{ kind: 'setSuspend', name, uid, suspend: false }] : [];
 }
 
 /** The next Job, as soon as nothing of this training's name is left that could still write. */
