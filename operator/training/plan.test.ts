@@ -1,28 +1,10 @@
 /** plan() in stories: what becomes of a training, and what must never happen to it. The table of states is in operator/states.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Plan, plan } from './plan.ts';
+import { plan } from './plan.ts';
 import { trainingObject } from './stored.ts';
-import type { Condition } from '../kube/conditions.ts';
+import { find, progressing, reason, resolutions, statusOf, succeeded, until } from './stories.ts';
 import { World } from './world.ts';
-
-const find = (conditions: readonly Condition[], type: string): Condition | undefined =>
-  conditions.find((condition) => condition.type === type);
-
-/** Rounds of cluster and operator until `done`, or the test fails. */
-function until(world: World, done: () => boolean, seconds = 10): void {
-  for (let round = 0; round < 100; round += 1) {
-    world.reconcile();
-    if (done()) return;
-    world.tick(seconds);
-  }
-  assert.fail('never came about');
-}
-
-const resolutions = (world: World): readonly (number | string)[] =>
-  world.created.map((task) => (task.kind === 'train' ? task.resolution : task.kind));
-const succeeded = (world: World) => (): boolean => find(world.status?.conditions ?? [], 'Succeeded')?.status === 'True';
-const reason = (world: World): string | undefined => find(world.status?.conditions ?? [], 'Stalled')?.reason;
 
 test('an undisturbed training runs its preflight, then one Job per resolution in rising order', () => {
   const world = new World();
@@ -175,24 +157,6 @@ test('a stalled training stays stalled when its failed Job expires', () => {
   assert.deepEqual(resolutions(world), ['preflight', 4]);
 });
 
-test('an unreachable store is tried again after 30 s, then ever later up to 10 minutes, and counts no failure', () => {
-  const world = new World({ progressDeadlineSeconds: 7200 });
-  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
-  const delays: number[] = [];
-  for (let outage = 0; outage < 9; outage += 1) {
-    world.end(4);
-    delays.push(world.reconcile().lookAgainSeconds ?? Number.NaN);
-    world.seconds += delays.at(-1) ?? 0;
-    world.reconcile();
-    world.tick(0);
-    world.reconcile();
-    world.tick(0);
-  }
-  assert.deepEqual(delays.slice(0, 6), [30, 30, 60, 120, 240, 480]);
-  assert.equal(delays.at(-1), 600);
-  assert.equal(world.status?.failures, 0);
-});
-
 test('a condition keeps its transition time for as long as its status does', () => {
   const world = new World();
   until(world, () => world.status?.phases[0]?.state === 'Running');
@@ -237,9 +201,6 @@ test('a trainer that waits for room says why; it is a stall after the deadline o
   assert.equal(find(waits(1_000_000), 'Stalled')?.reason, 'StoreFull');
 });
 
-const progressing = (world: World): string | undefined => find(world.status?.conditions ?? [], 'Progressing')?.reason;
-const statusOf = (world: World, type: string): string | undefined => find(world.status?.conditions ?? [], type)?.status;
-
 test('a pod that was told to end is looked at again when its node counts as lost: no event would tell', () => {
   const world = new World();
   until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
@@ -266,80 +227,6 @@ test('a pod of an earlier Job on a lost node is named with what to do, and waits
   world.lostSince = undefined;
   world.foreignPods = [];
   until(world, succeeded(world));
-});
-
-/** A training whose first phase has found no store, for as long as its deadline. */
-function outOfReach(): World {
-  const world = new World();
-  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
-  world.end(4);
-  world.reconcile();
-  world.seconds += 3600;
-  return world;
-}
-
-test('what holds a training up for now has not failed it, however long it takes', () => {
-  const world = outOfReach();
-  world.reconcile();
-  assert.deepEqual([reason(world), statusOf(world, 'Succeeded')], ['StoreUnavailable', 'Unknown']);
-  world.tick();
-  until(world, succeeded(world));
-});
-
-test('an outage beyond the deadline stays told while new Jobs try again, and ends when one of them has trained', () => {
-  const world = outOfReach();
-  const told = new Set<string>();
-  const failed = world.jobs.at(-1)?.uid;
-  until(world, () => {
-    told.add(`${reason(world)} ${statusOf(world, 'Stalled')}`);
-    return world.jobs.some(({ uid, pod }) => pod && uid !== failed);
-  });
-  assert.deepEqual([...told], ['StoreUnavailable True'], 'while the Job is replaced and its pod starts');
-  world.end(4);
-  world.reconcile();
-  assert.equal(statusOf(world, 'Stalled'), 'True');
-  world.listen(true);
-  until(world, () => statusOf(world, 'Stalled') === undefined);
-  assert.equal(statusOf(world, 'Succeeded'), 'Unknown');
-  until(world, succeeded(world));
-});
-
-/** Of the second phase. */
-const outage = ({ status }: Plan) => status.phases.find(({ resolution }) => resolution === 8)?.storeFailure;
-
-test('an outage goes on while a document of an earlier phase is all there is, and ends when a process of its own phase is at work', () => {
-  const world = new World();
-  world.listen(true);
-  until(world, () => world.jobs.some(({ task, pod }) => task.kind === 'train' && task.resolution === 8 && pod));
-  world.listen(false);
-  world.end(4);
-  world.reconcile();
-  world.seconds += 40;
-  world.reconcile();
-  world.tick();
-  world.reconcile();
-  world.tick();
-  assert.ok(outage(world.reconcile()));
-  world.listen(true);
-  const seen = world.observe();
-  assert(seen.progress);
-  const { document } = seen.progress;
-  const told = (change: Partial<typeof document>, fresh: boolean) =>
-    outage(plan(world.training, { ...seen, progress: { ...seen.progress!, fresh, document: { ...document, ...change } } }, world.now));
-  assert.ok(told({ resolution: 4, images: document.images + 1 }, false), 'the last word of the phase before');
-  assert.ok(told({ images: 0, state: 'Starting' }, true), 'its own process, which has not opened its run yet');
-  assert.equal(told({ images: 0, state: 'Training' }, true), undefined);
-});
-
-test('a pod that answers nobody but has run for ten minutes has reached its store', () => {
-  const world = outOfReach();
-  until(world, () => world.jobs.some(({ pod }) => pod));
-  assert.equal(reason(world), 'StoreUnavailable');
-  const { lookAgainSeconds = 0 } = world.reconcile();
-  assert.ok(lookAgainSeconds > 0 && lookAgainSeconds <= 600);
-  world.seconds += 600;
-  world.reconcile();
-  assert.deepEqual([progressing(world), statusOf(world, 'Ready')], ['Training', 'True']);
 });
 
 test('after a crash the next processes find the run taken until its lease has run out: that is no third end in a row', () => {
@@ -400,63 +287,4 @@ test('an edit that no training can follow is refused in its status, and what ano
   const { status } = plan(trainingObject(stored), world.observe(), world.now);
   assert.equal(find(status.conditions, 'Stalled')?.reason, 'InvalidSpec');
   assert.ok(!('progress' in status));
-});
-
-/** Deleted with DeleteRun in its first phase. */
-function trainedAndDeleted(): World {
-  const world = new World({ deletionPolicy: 'DeleteRun' });
-  until(world, () => world.jobs.some((job) => job.task.kind === 'train' && job.pod));
-  world.delete();
-  return world;
-}
-
-test('DeleteRun deletes the run folder only after the last process has ended, and lets the object go after that', () => {
-  const world = trainedAndDeleted();
-  world.reconcile();
-  assert.equal(world.deletionName, undefined);
-  until(world, () => world.gone);
-  assert(world.runDeleted);
-  assert.equal(world.deletionName, 'x-del-u');
-});
-
-test('a run folder that cannot be deleted is tried again every minute, and given up when the policy is changed to Retain', () => {
-  const world = trainedAndDeleted();
-  world.deletionFailure = { exitCode: 4, outOfMemory: false, message: 'no such bucket' };
-  until(world, () => world.deletion?.state.kind === 'failed');
-  const first = world.deletion?.uid;
-  world.reconcile();
-  assert.match(
-    find(world.status?.conditions ?? [], 'Progressing')?.message ?? '',
-    /^The run folder is still there: no such bucket; .* set spec.deletionPolicy to Retain$/,
-  );
-  until(world, () => world.deletion !== undefined && world.deletion.uid !== first);
-  assert(!world.gone && !world.runDeleted);
-  world.edit({ deletionPolicy: 'Retain' });
-  until(world, () => world.gone);
-  assert(!world.runDeleted);
-});
-
-test("another training's run folder is left alone, and the training goes with a word about it", () => {
-  const world = trainedAndDeleted();
-  world.deletionFailure = { exitCode: 2, outOfMemory: false, message: 'it belongs to another' };
-  until(world, () => world.gone);
-  assert.deepEqual(world.last?.actions, [{ kind: 'release', kept: 'it belongs to another' }]);
-  assert(!world.runDeleted);
-});
-
-test('a training that never passed its preflight has written nothing that would have to be deleted', () => {
-  const world = new World({ deletionPolicy: 'DeleteRun' });
-  world.reconcile();
-  world.delete();
-  until(world, () => world.gone);
-  assert.equal(world.deletionName, undefined);
-});
-
-test('what the server says to the Job of the deletion is told', () => {
-  const world = trainedAndDeleted();
-  until(world, () => world.jobs.length === 0);
-  const { runDeletion: _, ...seen } = world.observe();
-  const { status, actions } = plan(world.training, { ...seen, runDeletionRefused: 'exceeded quota' }, world.now);
-  assert.match(find(status.conditions, 'Progressing')?.message ?? '', /exceeded quota/);
-  assert.deepEqual(actions, [{ kind: 'deleteRun', name: 'x-del-u' }]);
 });
