@@ -3,28 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { observedJobs, lastProgress } from '../training/source.ts';
 import { observedShards } from '../synthesis/source.ts';
-import { endsNow, type Listed, terminating as terminatingPods } from './observe.ts';
+import { condition, container, exit, job, listed, NOW, only, pod, PROGRESS, START } from './listed-objects.ts';
+import { endsNow, terminating as terminatingPods } from './observe.ts';
 import { isDisrupted } from './pods.ts';
-import type { Job, JobSpec, Pod } from './wire.ts';
-
-const NOW = '2030-01-01T12:00:00Z';
-const START = '2030-01-01T10:00:00Z';
-const OWNER = { kind: 'PGGANTraining', metadata: { name: 'x', namespace: 'research', uid: 'training-1' } } as const;
-const PROGRESS = {
-  version: 'v1',
-  kind: 'training',
-  state: 'Stopped',
-  resolution: 8,
-  images: 700_000,
-  phaseEndImages: 1_800_192,
-  lod: 6,
-  tick: 3,
-  minibatch: 16,
-  epochs: 1,
-  attempt: 2,
-  checkpoint: { uri: 'file:///claims/runs/gan/research/x/checkpoints/000000700000', images: 700_000, digest: 'd', time: START },
-  time: '2030-01-01T11:00:00Z',
-} as const;
+import type { Job, Pod } from './wire.ts';
 
 test('a Job that waits for its queue is queued, one that was suspended on request is not', () => {
   assert.deepEqual(stateOf(job({ spec: { suspend: true }, labels: { 'kueue.x-k8s.io/queue-name': 'gpu' } })), { kind: 'queued' });
@@ -53,8 +35,9 @@ test('a Job without a pod says since when, and why its pods are refused', () => 
   assert.deepEqual(refused, { kind: 'active', pod: { kind: 'none', since: '2030-01-01T11:00:00Z', message: 'exceeded quota: gpus' } });
 });
 
+const succeeded = (finishedAt: string): Pod => pod({ phase: 'Succeeded', ...exit(0, { finishedAt }) });
+
 test('a pod that has succeeded speaks for its Job until the Job has counted it, and for some seconds nothing is told of it alone', () => {
-  const succeeded = (finishedAt: string): Pod => pod({ phase: 'Succeeded', ...exit(0, { finishedAt }) });
   const now = succeeded('2030-01-01T11:59:59Z');
   assert.deepEqual(stateOf(job(), [now]), { kind: 'active', pod: { kind: 'running' } });
   assert.equal(endsNow(listed([job()], [now])), true);
@@ -136,39 +119,6 @@ test("a failure has the exit code of the pod that ended last, in the trainer's o
   assert.deepEqual([podsFailed, podsEnded], [1, 2], 'ends that the Job does not count, or not yet, are counted by their pods');
 });
 
-test('a process that finds its run taken is no end of the run, no failure and no disruption: after a crash the lease has to run out first', () => {
-  const message = 's3://runs/x is being written by process 7 on node-1; if that process has died, the run is free in 41 s';
-  const document = { ...PROGRESS, state: 'Failed', images: 0, attempt: 0, failure: { code: 'RunOwned', message } };
-  const crashed = pod({ phase: 'Failed', ...exit(139, { startedAt: '2030-01-01T10:30:00Z', finishedAt: '2030-01-01T11:50:00Z' }) });
-  const said = { startedAt: '2030-01-01T11:50:10Z', finishedAt: '2030-01-01T11:50:12Z', message: JSON.stringify(document) };
-  const waited = pod({ phase: 'Failed', ...exit(75, said) });
-  const crashedJob = job({ status: { failed: 1 } });
-  const { failure, podsEnded, runTaken, lastStartedAt } = only(crashedJob, [waited, crashed]);
-  assert.deepEqual([failure?.exitCode, podsEnded], [139, 1]);
-  assert.deepEqual(runTaken, { since: '2030-01-01T11:50:12Z', message });
-  assert.equal(lastStartedAt, '2030-01-01T10:30:00Z');
-  assert.deepEqual(observedJobs(listed([crashedJob], [waited, crashed])).fates, []);
-
-  const starts = (at: string): Pod => pod({ phase: 'Running', containerStatuses: [container({ running: { startedAt: at } })] });
-  const asking = only(crashedJob, [waited, crashed, starts('2030-01-01T11:59:30Z')]);
-  assert.deepEqual([stateKind(asking), asking.lastStartedAt], ['none', '2030-01-01T10:30:00Z'], 'it may find the same');
-  const trains = only(crashedJob, [waited, crashed, starts('2030-01-01T11:58:59Z')]);
-  assert.deepEqual([stateKind(trains), trains.lastStartedAt], ['running', '2030-01-01T11:58:59Z']);
-
-  const worked = pod({ phase: 'Failed', ...exit(75, { startedAt: '2030-01-01T11:51:00Z', finishedAt: '2030-01-01T11:55:00Z' }) });
-  assert.equal(only(crashedJob, [waited, crashed, worked]).runTaken, undefined, 'one has worked since');
-  const long = { ...said, startedAt: '2030-01-01T11:00:10Z', finishedAt: '2030-01-01T11:00:12Z' };
-  assert.equal(only(crashedJob, [pod({ phase: 'Failed', ...exit(75, long) })]).runTaken, undefined, 'what was said an hour ago is old');
-  const ousted = { ...said, message: JSON.stringify({ ...document, attempt: 2 }) };
-  assert.equal(
-    only(job(), [pod({ phase: 'Failed', ...exit(75, ousted) })]).podsEnded,
-    1,
-    'a process that had the run, and lost it, has worked',
-  );
-});
-
-const stateKind = ({ state }: ReturnType<typeof only>): string => (state.kind === 'active' ? state.pod.kind : state.kind);
-
 test('a pod without a document is told by the end of its log, or by what Kubernetes says of it', () => {
   const log = 'node:internal/modules\nError: libtensorflow.so.2: cannot open shared object file';
   assert.equal(failureOf(exit(1, { message: log })).message, 'exit code 1: Error: libtensorflow.so.2: cannot open shared object file');
@@ -204,9 +154,10 @@ test('an eviction is a disruption, a crash is none', () => {
 
 const TARGET = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' };
 
+const fate = (one: Pod, of: Job = job()) =>
+  observedJobs(listed([of], [one])).fates?.map(({ disrupted, outOfMemory }) => [disrupted, outOfMemory]);
+
 test('a pod that is evicted, preempted or lost, or stops unasked, is disrupted as soon as that is sure; one that is killed for want of memory is told apart', () => {
-  const fate = (one: Pod, of: Job = job()) =>
-    observedJobs(listed([of], [one])).fates?.map(({ disrupted, outOfMemory }) => [disrupted, outOfMemory]);
   const queued = job({ spec: { suspend: true }, labels: { 'kueue.x-k8s.io/queue-name': 'gpu' } });
   const deleted = job({ deletionTimestamp: NOW });
   assert.deepEqual(fate(pod({ phase: 'Failed', conditions: [TARGET] })), [[true, false]]);
@@ -346,60 +297,6 @@ function terminating(deletionTimestamp: string): Pod {
 
 function said(done: number, time: string) {
   return { version: 'v1', kind: 'synthesis', state: 'Synthesizing', done, wanted: 10, time } as const;
-}
-
-type Metadata = NonNullable<Pod['metadata']>;
-
-function job(
-  parts: Partial<Metadata> & { readonly spec?: Partial<JobSpec>; readonly status?: Job['status'] } = {},
-  owner = 'training-1',
-): Job {
-  const { spec, status, ...metadata } = parts;
-  const task = { kind: 'train', resolution: 8, endImages: 1_800_192 };
-  return {
-    metadata: {
-      name: 'x-8',
-      uid: 'job-1',
-      creationTimestamp: START,
-      annotations: { 'pggan.dev/task': JSON.stringify(task), 'pggan.dev/digest': 'd1' },
-      ownerReferences: [{ apiVersion: 'pggan.dev/v1alpha1', kind: 'PGGANTraining', name: 'x', uid: owner, controller: true }],
-      ...metadata,
-    },
-    ...(spec && { spec: { template: {}, ...spec } }),
-    ...(status && { status }),
-  };
-}
-
-function pod(
-  status: NonNullable<Pod['status']>,
-  { owner = 'job-1', ...metadata }: Partial<Metadata> & { readonly owner?: string } = {},
-): Pod {
-  const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x-8', uid: owner, controller: true }];
-  return { metadata: { name: 'x-8-abcde', creationTimestamp: START, ownerReferences, ...metadata }, status };
-}
-
-type Container = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
-
-function container(state: NonNullable<Container['state']>): Container {
-  return { name: 'trainer', image: 'i', imageID: '', ready: false, restartCount: 0, state };
-}
-
-function exit(exitCode: number, terminated: object): NonNullable<Pod['status']> {
-  return { containerStatuses: [container({ terminated: { exitCode, ...terminated } })] };
-}
-
-function condition(type: string, lastTransitionTime = NOW) {
-  return { type, status: 'True', lastTransitionTime };
-}
-
-function listed(jobs: readonly Job[], pods: readonly Pod[], refusals: ReadonlyMap<string, string> = new Map()): Listed {
-  return { owner: OWNER, jobs, pods, refusals, now: new Date(NOW) };
-}
-
-function only(observed: Job, pods: readonly Pod[]) {
-  const [seen] = observedJobs(listed([observed], pods)).jobs;
-  assert.ok(seen);
-  return seen;
 }
 
 function timesOf(observed: Job, pods: readonly Pod[] = []) {
